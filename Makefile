@@ -1,0 +1,67 @@
+# The two commands: `make run` and `make test`. Everything Python lives in .venv, made on first use; `make clean` removes it.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+ARGS   ?=
+
+# The frozen program is built from an environment of its own: what else lies in .venv would be packed too (6 times the size).
+FREEZE := build/venv
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format binary binary-test screenshots clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.ready-run ## serve the demo at http://127.0.0.1:8000 (ARGS="--port 9000" for more)
+	@$(BIN)/python -m fluxrate demo $(ARGS)
+
+test: $(VENV)/.ready-test ## run the tests (ARGS="-k window" for some)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.ready-lint ## ruff, mypy and the layer rule; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.ready-lint ## let ruff put the code in form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+binary: $(FREEZE)/.ready ## build dist/fluxrate, one file that needs no Python
+	$(FREEZE)/bin/python packaging/binary.py
+
+binary-test: ## start dist/fluxrate on an empty instance and ask it for a few pages
+	@$(PYTHON) packaging/check_binary.py dist/fluxrate
+
+screenshots: $(VENV)/.ready-test ## take the pictures of the README (needs Chromium)
+	$(BIN)/python packaging/screenshots.py $(ARGS)
+
+clean: ## remove what was built; the instance folder stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find fluxrate tests packaging -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp for each set of requirements: installed anew when the metadata changed, not at every start.
+$(VENV)/.ready-run: EXTRA =
+$(VENV)/.ready-test: EXTRA = [test]
+$(VENV)/.ready-lint: EXTRA = [lint]
+$(VENV)/.ready-%: setup.cfg pyproject.toml | $(BIN)/pip
+	@echo "Installing Fluxrate$(EXTRA) into $(VENV); the first time takes about a minute."
+	@$(PIP) install --editable ".$(EXTRA)"
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) packaging/python.py
+	@$(PYTHON) -m venv $(VENV)
+
+$(FREEZE)/bin/pip:
+	@$(PYTHON) packaging/python.py --freeze
+	@$(PYTHON) -m venv $(FREEZE)
+
+$(FREEZE)/.ready: setup.cfg pyproject.toml | $(FREEZE)/bin/pip
+	@echo "Installing what the binary holds into $(FREEZE); the first time takes about a minute."
+	@$(FREEZE)/bin/python -m pip --disable-pip-version-check --quiet install ".[binary]"
+	@touch $@

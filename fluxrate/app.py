@@ -1,0 +1,159 @@
+"""`create_app(config, plugins)`: the one place that knows every part and puts them together.
+
+All state is on the application (`app.extensions["fluxrate"]`), so two of them can live in one process. The factory opens
+and migrates the store and loads the columns; it starts no thread. Names are frozen before it returns.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+from flask import Flask
+from flask_smorest import Blueprint as ApiBlueprint
+
+from fluxrate import web
+from fluxrate.config import Config, load_config
+from fluxrate.core.engine import Engine
+from fluxrate.core.errors import ConfigError
+from fluxrate.core.ingest import Ingest, Limits
+from fluxrate.core.live import LiveColumns
+from fluxrate.core.registry import Registry
+from fluxrate.core.services import Services
+from fluxrate.core.store import Store
+from fluxrate.http import auth, headers, problem
+from fluxrate.http.slashes import MergeSlashes
+from fluxrate.plugin import EXTENSION, Plugin
+from fluxrate.plugins import columns, customers, health, ingest, keys, logs, meters, metrics, openapi, panels, usage
+
+BUILT_IN: tuple[Plugin, ...] = (
+    metrics.plugin,
+    columns.plugin,
+    meters.plugin,
+    customers.plugin,
+    ingest.plugin,
+    usage.plugin,
+    logs.plugin,
+    keys.plugin,
+    panels.plugin,
+    health.plugin,
+    openapi.plugin,
+)
+ENTRY_POINTS = "fluxrate.plugins"
+
+_SMOREST = {
+    "API_TITLE": "Fluxrate",
+    "API_VERSION": "v1",
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": "/",
+    "OPENAPI_JSON_PATH": "openapi.json",
+    "API_SPEC_OPTIONS": {
+        "info": {"description": "Who used how much of what, when: exactly."},
+        "components": {
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            }
+        },
+        "security": [{"key": []}, {"bearer": []}],
+    },
+}
+
+
+def create_app(config: Config | None = None, plugins: Sequence[Plugin] | None = None) -> Flask:
+    """A ready application on the instance of `config`; `plugins` replaces the built-in and installed ones.
+
+    Raises ConfigError for a wrong setting or plugin, Unavailable when the store cannot be reached.
+    """
+    config = config or load_config()
+    logging.getLogger("fluxrate").setLevel(config.text("LOG_LEVEL"))
+    app = Flask("fluxrate", static_folder=None, template_folder=None)
+    app.config.update(_SMOREST, MAX_CONTENT_LENGTH=config.number("MAX_BODY_BYTES"))
+    app.wsgi_app = MergeSlashes(app.wsgi_app)  # type: ignore[method-assign]
+    chosen = tuple(plugins) if plugins is not None else (*BUILT_IN, *installed_plugins(config))
+    registry = _registry(chosen)
+    parts = app.extensions[EXTENSION] = build_services(config, registry)
+    parts.live.load()
+    headers.register(app)
+    problem.register(app, web.error_page)
+    app.register_blueprint(web.blueprint())
+    _register_blueprints(app, chosen)
+    registry.freeze()
+    return app
+
+
+def build_services(config: Config, registry: Registry) -> Services:
+    """Open and migrate the store: everything but HTTP. The columns are loaded at first use, or by `live.load()`."""
+    config.instance.mkdir(parents=True, exist_ok=True)
+    store = Store(config.database_url)
+    store.migrate()
+    live = LiveColumns(store, config.instance / "columns")
+    limits = Limits(config.number("MAX_FUTURE") * 1_000_000, config.flag("AUTO_CREATE_CUSTOMERS"))
+    return Services(
+        instance=config.instance,
+        settings=config.values,
+        store=store,
+        live=live,
+        engine=Engine(store, live, registry.metrics),
+        ingest=Ingest(store, live, registry.metrics, now, limits),
+        registry=registry,
+        clock=now,
+    )
+
+
+def command_services(config: Config) -> Services:
+    """The services of a command that serves nothing."""
+    return build_services(config, _registry((*BUILT_IN, *installed_plugins(config))))
+
+
+def now() -> int:
+    """Now in UTC microseconds."""
+    return time.time_ns() // 1_000
+
+
+def installed_plugins(config: Config) -> list[Plugin]:
+    """What strangers installed, in order of name; raises ConfigError for one that does not load."""
+    folder = config.text("PLUGIN_DIR")
+    if folder and folder not in sys.path:
+        # A frozen binary has no site-packages: this folder is where its further plugins are.
+        sys.path.insert(0, folder)
+    found = []
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        try:
+            plugin = entry.load()
+        except Exception as why:
+            raise ConfigError(f"The plugin {entry.name} ({entry.value}) does not load: {why!r}.") from why
+        if not isinstance(plugin, Plugin):
+            raise ConfigError(f"The entry point {entry.name} ({entry.value}) is no fluxrate.plugin.Plugin value.")
+        found.append(plugin)
+    return found
+
+
+def _registry(plugins: Sequence[Plugin]) -> Registry:
+    registry = Registry()
+    for plugin in plugins:
+        registry.plugins.add(plugin.name, plugin, plugin.name)
+        for metric in plugin.metrics:
+            registry.metrics.add(metric.name, metric, plugin.name)
+        for panel in sorted(plugin.panels, key=lambda panel: panel.rank):
+            registry.panels.add(panel.name, panel, plugin.name)
+        for job in plugin.jobs:
+            registry.jobs.add(job.name, job, plugin.name)
+    return registry
+
+
+def _register_blueprints(app: Flask, plugins: Sequence[Plugin]) -> None:
+    api = problem.ProblemApi(app)
+    for plugin in plugins:
+        for blueprint in plugin.blueprints:
+            if blueprint.name in app.blueprints:
+                raise ConfigError(f"The blueprint {blueprint.name!r} of plugin {plugin.name!r} is already there.")
+            if isinstance(blueprint, ApiBlueprint):
+                api.register_blueprint(blueprint)
+            else:
+                app.register_blueprint(blueprint)
+    problem.describe(api.spec)
+    auth.check_scopes(app)

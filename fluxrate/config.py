@@ -1,0 +1,142 @@
+"""Every setting in one table of (name, default, help); strict about unknown names and bad values.
+
+A setting is given as environment variable `FLUXRATE_<NAME>`, as `name = value` in `config.toml` of the instance folder,
+or as an option of the command line; the later wins over the earlier in the order file, environment, option. The type of
+the default is the type of the setting.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fluxrate.core.errors import ConfigError
+
+PREFIX = "FLUXRATE_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    default: bool | int | str
+    help: str
+    least: int | None = None
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("DATABASE_URL", "", "Where events are kept: empty for SQLite in the instance folder, or postgresql://..."),
+    Setting("AUTO_CREATE_CUSTOMERS", True, "Create a customer at its first event; false answers 404 for an unknown one."),
+    Setting("MAX_FUTURE", 86_400, "Seconds an event may lie ahead of the server's clock.", 0),
+    Setting("REFRESH_INTERVAL_MS", 1_000, "How often events written by other processes are taken in.", 50),
+    Setting("SAVE_INTERVAL", 60, "Seconds between looks at whether the columns are worth saving.", 1),
+    Setting("MAX_BODY_BYTES", 10_485_760, "Largest request body in bytes.", 1_024),
+    Setting("MAX_BATCH", 10_000, "Most events in one request.", 1),
+    Setting("THREADS", 8, "Worker threads of the server.", 1),
+    Setting("SESSION_IDLE_HOURS", 72, "A browser session ends after this long without use.", 1),
+    Setting("SESSION_DAYS", 30, "A browser session ends after this long in any case.", 1),
+    Setting("SECURE_COOKIES", False, "Send the session cookie over TLS only; set it when a TLS proxy stands in front."),
+    Setting("PLUGIN_DIR", "", "A folder of further plugins, looked into before installed ones."),
+    Setting("LOG_LEVEL", "INFO", "How much is logged: DEBUG, INFO, WARNING or ERROR."),
+)
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+_NOT_SETTINGS = frozenset({"FLUXRATE_INSTANCE", "FLUXRATE_TEST_STRICT"})
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The instance folder and a value for every setting."""
+
+    instance: Path
+    values: Mapping[str, bool | int | str]
+
+    def flag(self, name: str) -> bool:
+        """A setting that is on or off."""
+        return bool(self.values[name])
+
+    def number(self, name: str) -> int:
+        """A setting that is a whole number."""
+        return int(self.values[name])
+
+    def text(self, name: str) -> str:
+        """A setting that is a text."""
+        return str(self.values[name])
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of the store."""
+        return self.text("DATABASE_URL") or f"sqlite:///{self.instance / 'fluxrate.db'}"
+
+
+def instance_folder(option: str | None, environ: Mapping[str, str]) -> Path:
+    """The folder an instance lives in: the option, else `FLUXRATE_INSTANCE`, else `./instance`."""
+    return Path(option or environ.get("FLUXRATE_INSTANCE") or "instance").absolute()
+
+
+def load_config(
+    instance: str | None = None, options: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> Config:
+    """Read file, environment and options. Raises ConfigError that names the setting that is unknown or wrong."""
+    environ = os.environ if environ is None else environ
+    folder = instance_folder(instance, environ)
+    values: dict[str, bool | int | str] = {setting.name: setting.default for setting in SETTINGS}
+    values |= _checked(_from_file(folder / "config.toml"), f"{folder / 'config.toml'}")
+    values |= _checked(_from_environment(environ), "the environment")
+    values |= _checked(dict(options or {}), "the command line")
+    return Config(folder, values)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as why:
+        raise ConfigError(f"{path} cannot be read as TOML: {why}.") from why
+    return {name.upper(): value for name, value in found.items()}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(PREFIX): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name not in _NOT_SETTINGS
+    }
+
+
+def _checked(found: Mapping[str, Any], source: str) -> dict[str, bool | int | str]:
+    checked = {}
+    for name, value in found.items():
+        setting = _BY_NAME.get(name)
+        if setting is None:
+            raise ConfigError(f"{name} in {source} is no setting; there are {', '.join(_BY_NAME)}.", field=name)
+        checked[name] = _value(setting, value, source)
+    return checked
+
+
+def _value(setting: Setting, value: Any, source: str) -> bool | int | str:
+    def wrong(expected: str) -> ConfigError:
+        return ConfigError(f"{setting.name} in {source} is {expected}, but {value!r} came.", field=setting.name)
+
+    if isinstance(setting.default, bool):
+        found = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(str(value).lower())
+        if found is None:
+            raise wrong("true or false")
+        return found
+    if isinstance(setting.default, int):
+        text = str(value)
+        if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) < (setting.least or 0):
+            raise wrong(f"a whole number of at least {setting.least or 0}")
+        return int(text)
+    if setting.name == "LOG_LEVEL" and value not in _LEVELS:
+        raise wrong(f"one of {', '.join(_LEVELS)}")
+    if not isinstance(value, str):
+        raise wrong("a text")
+    return value

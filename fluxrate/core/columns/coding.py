@@ -1,0 +1,110 @@
+"""Dictionary codes for metadata: what strangers write becomes small integers once, when loaded, never per query.
+
+One dictionary per metadata key, shared by all meters and only ever appended to, so codes that older snapshots hold stay
+true. Values are told apart by their text: strings as sent, anything else as its JSON; null is the same as absent. Keys
+beyond `MOST_KEYS` are not coded, unless a meter needs them, so hostile metadata cannot grow a column per event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fluxrate.core.columns.frame import MISSING, Codes, Frame
+
+MOST_KEYS = 64
+
+Decode = Callable[[str], Mapping[str, Any]]
+
+
+def value_text(value: object) -> str | None:
+    """The text by which a metadata value is compared, or None where it counts as absent."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+class Dictionary:
+    """Values of one metadata key in order of first sight; the position is the code."""
+
+    __slots__ = ("codes", "values")
+
+    def __init__(self, values: Sequence[str] = ()) -> None:
+        self.values = list(values)
+        self.codes = {value: code for code, value in enumerate(self.values)}
+
+    def code(self, value: str) -> int:
+        """The value's code, a new one if it was never seen."""
+        found = self.codes.get(value)
+        if found is None:
+            found = self.codes[value] = len(self.values)
+            self.values.append(value)
+        return found
+
+    def find(self, value: str) -> int:
+        """The value's code, `MISSING` if it was never seen."""
+        return self.codes.get(value, MISSING)
+
+
+class Coder:
+    """All dictionaries of one instance; one thread at a time adds, any thread may look up."""
+
+    def __init__(self, decode: Decode, dictionaries: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._decode = decode
+        self.dictionaries = {key: Dictionary(values) for key, values in (dictionaries or {}).items()}
+        self.needed: Collection[str] = frozenset()
+
+    def encode(self, texts: Sequence[str | None]) -> dict[str, Codes]:
+        """Codes per key for a column of JSON objects (None: no metadata); each distinct text is decoded once."""
+        lookup: dict[str | None, int] = {None: 0}
+        rows = np.fromiter((lookup.setdefault(text, len(lookup)) for text in texts), np.int64, len(texts))
+        tables: dict[str, Codes] = {}
+        for text, position in lookup.items():
+            if text is not None:
+                self._place(self._decode(text), position, len(lookup), tables)
+        return {key: table[rows] for key, table in tables.items()}
+
+    def _place(self, meta: Mapping[str, Any], position: int, size: int, tables: dict[str, Codes]) -> None:
+        for key, value in meta.items():
+            text = value_text(value)
+            dictionary = self.dictionaries.get(key) or self._open(key)
+            if text is None or dictionary is None:
+                continue
+            if key not in tables:
+                tables[key] = np.full(size, MISSING, np.int32)
+            tables[key][position] = dictionary.code(text)
+
+    def _open(self, key: str) -> Dictionary | None:
+        if len(self.dictionaries) >= MOST_KEYS and key not in self.needed:
+            return None
+        return self.dictionaries.setdefault(key, Dictionary())
+
+    def counted(self, frame: Frame, keys: Sequence[str]) -> Codes:
+        """Codes of the first of `keys` that each row has, as if all keys shared one dictionary."""
+        present = [key for key in keys if key in frame.meta]
+        if not present:
+            return np.full(len(frame), MISSING, np.int32)
+        codes = frame.meta[present[0]]
+        for key in present[1:]:
+            absent = codes < 0
+            if absent.any():
+                codes = np.where(absent, self._translated(key, present[0])[frame.meta[key]], codes)
+        return codes
+
+    def _translated(self, key: str, into: str) -> Codes:
+        """For each code of `key` the code of the same value in `into`, fresh ones after its last; MISSING stays (last item)."""
+        source, target = self.dictionaries[key].values, self.dictionaries[into]
+        fresh = len(target.values)
+        codes = [target.codes.get(value, fresh + position) for position, value in enumerate(source)]
+        return np.array([*codes, MISSING], np.int32)
+
+    def rows_with(self, frame: Frame, key: str, values: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which rows have one of the values under the key."""
+        codes, dictionary = frame.meta.get(key), self.dictionaries.get(key)
+        if codes is None or dictionary is None:
+            return np.zeros(len(frame), np.bool_)
+        wanted = [code for code in map(dictionary.find, values) if code >= 0]
+        return np.isin(codes, np.array(wanted, np.int32))

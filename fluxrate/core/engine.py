@@ -1,0 +1,225 @@
+"""Answers about usage from the columns: windows, totals, buckets, rankings and the event log.
+
+Every answer is taken from one immutable state, so its figures agree with each other, and says which sequence it covers.
+Nothing here loops over events; Python loops run over buckets, customers of an answer, or rows of one page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from functools import reduce
+
+import numpy as np
+
+from fluxrate.core import calendar, filters
+from fluxrate.core.answers import Bucket, LogPage, LogRow, Rank, Ranking, Stats, Usage
+from fluxrate.core.calendar import Window
+from fluxrate.core.columns import kernels, paging
+from fluxrate.core.columns.frame import Frame, Ints, State, merge
+from fluxrate.core.errors import Malformed, NotFound
+from fluxrate.core.live import LiveColumns, properties
+from fluxrate.core.metric import Metric
+from fluxrate.core.model import Customer, Meter, Number
+from fluxrate.core.query import Query
+from fluxrate.core.registry import Metrics
+from fluxrate.core.store import Store
+
+_SHARE_PLACES = 6
+_EVER = 1 << 62
+_ALWAYS = np.array([-_EVER, _EVER], np.int64)
+
+
+class Engine:
+    """The one door to figures; made once per application."""
+
+    def __init__(self, store: Store, live: LiveColumns, metrics: Metrics) -> None:
+        self._store = store
+        self._live = live
+        self._metrics = metrics
+
+    def as_of(self) -> int:
+        """The ingest sequence that an answer given now would cover."""
+        return self._live.current().seq
+
+    def usage(self, meter: Meter, query: Query, metric: Metric | None = None) -> Usage:
+        """The metric (the meter's own unless named) over the window and per bucket. Raises NotFound for a customer."""
+        metric = metric or self._metric_of(meter)
+        state = self._state(query)
+        parts = self._parts(state, meter, query, self._customer_pks(query), metric)
+        edges, labels = self._buckets(query)
+        values, events = self._per_bucket(parts, edges, meter, metric)
+        totals, all_events = self._per_bucket(parts, edges[[0, -1]], meter, metric)
+        buckets = map(Bucket, edges[:-1].tolist(), edges[1:].tolist(), labels, values, events)
+        return Usage(
+            meter=meter,
+            metric=metric.name,
+            window=query.window,
+            total=totals[0],
+            event_count=all_events[0],
+            unique_customers=_distinct_customers(parts),
+            buckets=tuple(bucket for bucket in buckets if bucket.event_count or query.fill == "zero"),
+            as_of=_covered(query, state),
+        )
+
+    def stats(self, meter: Meter, zone: str, now: int, as_of: int | None = None) -> Stats:
+        """A meter's whole life, and its figures for the calendar day, week and month of `now` in the zone."""
+        query = Query(Window(-_EVER, _EVER, zone), as_of=as_of)
+        state = self._state(query)
+        metric = self._metric_of(meter)
+        parts = self._parts(state, meter, query, (), metric)
+        since = {}
+        for group in ("day", "week", "month"):
+            edges = np.array([calendar.bucket_start(now, group, zone), _EVER], np.int64)
+            since[group] = self._per_bucket(parts, edges, meter, metric)[0][0]
+        return Stats(
+            meter=meter,
+            total_events=sum(map(len, parts)),
+            unique_customers=_distinct_customers(parts),
+            first_event=min((int(part.ts[0]) for part in parts), default=None),
+            last_event=max((int(part.ts[-1]) for part in parts), default=None),
+            today=since["day"],
+            week=since["week"],
+            month=since["month"],
+            as_of=_covered(query, state),
+        )
+
+    def ranking(self, meter: Meter, query: Query, limit: int) -> Ranking:
+        """Customers of the window by usage, largest first; equal ones in the order they were created."""
+        metric = self._metric_of(meter)
+        state = self._state(query)
+        rows = merge(self._parts(state, meter, query, self._customer_pks(query), metric))
+        order, customers, bounds = kernels.groups(rows.customer)
+        events = kernels.counts(bounds).tolist()
+        values = metric.finish(metric.partial(rows.take(order), bounds), events, meter.decimals)
+        total = self._per_bucket([rows], _ALWAYS, meter, metric)[0][0]
+        best = sorted(range(len(values)), key=lambda place: _size(values[place]), reverse=True)[:limit]
+        found = self._store.customers.by_pks([int(customers[place]) for place in best])
+        return Ranking(
+            meter=meter,
+            window=query.window,
+            rows=tuple(
+                Rank(
+                    position,
+                    found[int(customers[place])],
+                    values[place],
+                    events[place],
+                    _share(values[place], total) if metric.additive else None,
+                )
+                for position, place in enumerate(best, 1)
+            ),
+            customers=len(values),
+            total=total,
+            as_of=_covered(query, state),
+        )
+
+    def log(
+        self, meters: Sequence[Meter], query: Query, *, page: int = 1, page_size: int = 50, order: str = "desc"
+    ) -> LogPage:
+        """One page of raw events of the meters; only the rows of the page are read from the store, by key."""
+        state = self._state(query)
+        pks = self._customer_pks(query)
+        runs = [run for meter in meters for run in self._raw(state, meter, query, pks)]
+        total = sum(map(len, runs))
+        offset = (page - 1) * page_size
+        if order == "asc":
+            seqs = paging.page(runs, max(0, total - offset - page_size), min(page_size, max(0, total - offset)))[::-1]
+        else:
+            seqs = paging.page(runs, offset, page_size)
+        return LogPage(
+            rows=self._log_rows(seqs, meters),
+            total=total,
+            page=page,
+            page_size=page_size,
+            usage=self._whole(meters[0], runs) if len(meters) == 1 else None,
+            as_of=_covered(query, state),
+        )
+
+    def _metric_of(self, meter: Meter) -> Metric:
+        return self._metrics.get(meter.aggregation_type, field="aggregation_type")
+
+    def _state(self, query: Query) -> State:
+        state = self._live.current()
+        if query.as_of is not None and query.as_of > state.seq:
+            raise Malformed(f"as_of is at most {state.seq}, the newest sequence, but {query.as_of} came.", field="as_of")
+        return state
+
+    def _customer_pks(self, query: Query) -> tuple[int, ...]:
+        return tuple(self.customer(reference).pk for reference in query.customers)
+
+    def customer(self, reference: str) -> Customer:
+        """The customer of an id or external id; raises NotFound."""
+        found = self._store.customers.find(reference)
+        if found is None:
+            raise NotFound(f"No customer has the id or external id {reference!r}.", field="customer_id")
+        return found
+
+    def _raw(self, state: State, meter: Meter, query: Query, pks: tuple[int, ...]) -> list[Frame]:
+        scope = filters.Scope(query, pks, meter, self._live.coder)
+        window = query.window
+        parts = state.snapshot(meter.pk).parts(window.start, window.end)
+        return [part for part in (filters.narrow(part, scope) for part in parts) if len(part)]
+
+    def _parts(self, state: State, meter: Meter, query: Query, pks: tuple[int, ...], metric: Metric) -> list[Frame]:
+        return self._counting(self._raw(state, meter, query, pks), meter, metric)
+
+    def _counting(self, parts: list[Frame], meter: Meter, metric: Metric) -> list[Frame]:
+        """The rows that count: past the meter's own filters, and merged where the metric needs all at once."""
+        coder = self._live.coder
+        masks = [filters.meter_mask(part, meter, coder) for part in parts]
+        parts = [part if mask is None else part.take(mask) for part, mask in zip(parts, masks, strict=True)]
+        if metric.needs_property:
+            parts = [part.with_property(coder.counted(part, properties(meter))) for part in parts]
+        parts = [part for part in parts if len(part)]
+        return [merge(parts)] if metric.combine is None and len(parts) > 1 else parts
+
+    def _buckets(self, query: Query) -> tuple[Ints, tuple[str, ...]]:
+        if query.group_by is None:
+            return np.array([query.window.start, query.window.end], np.int64), ()
+        found = calendar.buckets(query.window, query.group_by)
+        return found.edges, found.labels
+
+    def _whole(self, meter: Meter, runs: list[Frame]) -> Number | None:
+        metric = self._metric_of(meter)
+        return self._per_bucket(self._counting(runs, meter, metric), _ALWAYS, meter, metric)[0][0]
+
+    def _per_bucket(
+        self, parts: Sequence[Frame], edges: Ints, meter: Meter, metric: Metric
+    ) -> tuple[list[Number | None], list[int]]:
+        """Exact figure and number of events per bucket of time."""
+        if not parts:
+            return [metric.empty] * (len(edges) - 1), [0] * (len(edges) - 1)
+        bounds = [np.searchsorted(part.ts, edges) for part in parts]
+        events = sum(kernels.counts(bound) for bound in bounds).tolist()  # type: ignore[union-attr]
+        partials = [metric.partial(part, bound) for part, bound in zip(parts, bounds, strict=True)]
+        partial = partials[0] if metric.combine is None else reduce(metric.combine, partials)
+        return metric.finish(partial, events, meter.decimals), events
+
+    def _log_rows(self, seqs: Ints, meters: Sequence[Meter]) -> tuple[LogRow, ...]:
+        by_pk = {meter.pk: meter for meter in meters}
+        events = self._store.events.by_seqs(seqs.tolist())
+        customers = self._store.customers.by_pks(list({event.customer_pk for event in events.values()}))
+        ordered = (events[seq] for seq in seqs.tolist())
+        return tuple(LogRow(event, by_pk[event.meter_pk], customers[event.customer_pk]) for event in ordered)
+
+
+def _covered(query: Query, state: State) -> int:
+    return state.seq if query.as_of is None else query.as_of
+
+
+def _distinct_customers(parts: Sequence[Frame]) -> int:
+    if not parts:
+        return 0
+    codes = np.concatenate([part.customer for part in parts])
+    return int(kernels.distinct(codes, np.array([0, len(codes)], np.int64))[0])
+
+
+def _size(value: Number | None) -> tuple[bool, Number]:
+    return (value is not None, 0 if value is None else value)
+
+
+def _share(part: Number | None, whole: Number | None) -> Decimal | None:
+    if part is None or not whole:
+        return None
+    return Decimal(round(Fraction(part) / Fraction(whole) * 10**_SHARE_PLACES)).scaleb(-_SHARE_PLACES)

@@ -1,0 +1,133 @@
+"""Columns that follow the store: the one place where rows of SQL become numpy.
+
+`LiveColumns.current()` gives an immutable state that holds at least every event this process has acknowledged. Refreshing
+reads the store by ingest sequence, which is commit order on every store, so nothing is skipped; it happens on a timer for
+what other processes wrote, and at once when a reader would otherwise miss a write of this process.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from fluxrate.core.columns import files
+from fluxrate.core.columns.coding import Coder
+from fluxrate.core.columns.frame import Frame, Snapshot, State
+from fluxrate.core.model import Meter
+from fluxrate.core.store import Store
+
+DEFAULT_PROPERTY = "user_id"
+"""The metadata key a distinct count falls back to."""
+
+_CHUNK = 100_000
+_SAVE_AFTER = 20_000
+_LOG = logging.getLogger(__name__)
+
+StoredRow = tuple[int, int, int, int, int, str | None]
+"""(sequence, meter, customer, time, quantity, metadata) as the store reads it."""
+
+
+def properties(meter: Meter) -> tuple[str, ...]:
+    """The metadata keys that a distinct count of this meter reads, the first one present wins."""
+    return tuple(dict.fromkeys(key for key in (meter.property_name, DEFAULT_PROPERTY) if key))
+
+
+class LiveColumns:
+    """The columns of one process. Any thread reads; refreshing and saving take turns under a lock."""
+
+    def __init__(self, store: Store, folder: Path | None) -> None:
+        """`folder` keeps the saved columns; None keeps none."""
+        self._store = store
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._acknowledged = 0
+        self._saved_seq = 0
+        self._known_meters: set[int] = set()
+        self.coder = Coder(msgspec.json.Decoder(dict).decode)
+        self._state = State()
+
+    def load(self) -> None:
+        """Start from the saved columns where they fit, then read what the store has beyond them."""
+        last_seq = self._store.events.last_seq()
+        if self._folder is not None:
+            saved = files.load(self._folder, self._instance_id(), last_seq)
+            if saved is not None:
+                self.coder = Coder(msgspec.json.Decoder(dict).decode, saved.dictionaries)
+                self._state = saved.state
+                self._saved_seq = saved.state.seq
+        self.refresh()
+
+    def current(self) -> State:
+        """A state that includes every event this process has acknowledged."""
+        state = self._state
+        return state if state.seq >= self._acknowledged else self.refresh()
+
+    def acknowledge(self, seq: int) -> None:
+        """Say that an event of this sequence was acknowledged; later reads include it."""
+        if seq > self._acknowledged:
+            self._acknowledged = seq
+
+    def refresh(self) -> State:
+        """Take in what the store has beyond this state, and swap."""
+        with self._lock:
+            rows = list(chain.from_iterable(self._unread()))
+            if rows:
+                self._state = self._extended(rows)
+            return self._state
+
+    def save(self, *, force: bool = False) -> None:
+        """Write the columns to the folder when enough has come since the last time (or anything, with `force`)."""
+        with self._lock:
+            state = self._state
+            behind = state.seq - self._saved_seq
+            if self._folder is None or behind <= 0 or (behind < max(_SAVE_AFTER, self._saved_seq // 10) and not force):
+                return
+            dictionaries = {key: list(found.values) for key, found in self.coder.dictionaries.items()}
+            try:
+                files.save(self._folder, self._instance_id(), state, dictionaries)
+                self._saved_seq = state.seq
+            except OSError as why:
+                _LOG.warning("The columns could not be saved, the next start reads the store instead: %s", why)
+
+    def _instance_id(self) -> str:
+        return self._store.instance.get("id") or ""
+
+    def _unread(self) -> Iterator[Sequence[StoredRow]]:
+        seq = self._state.seq
+        while rows := self._store.events.read_after(seq, _CHUNK):
+            yield rows
+            seq = rows[-1][0]
+
+    def _extended(self, rows: Sequence[StoredRow]) -> State:
+        numbers = np.array([row[:5] for row in rows], np.int64)
+        self._learn(np.unique(numbers[:, 1]).tolist())
+        meta = self.coder.encode([row[5] for row in rows])
+        meters = dict(self._state.meters)
+        for pk in np.unique(numbers[:, 1]).tolist():
+            mine = numbers[:, 1] == pk
+            meters[pk] = meters.get(pk, Snapshot()).extended(_frame(numbers[mine], mine, meta))
+        return State(int(numbers[-1, 0]), meters)
+
+    def _learn(self, meter_pks: Iterable[int]) -> None:
+        """Before events of a new meter come in, make sure that the metadata keys it counts by are coded."""
+        if self._known_meters.issuperset(meter_pks):
+            return
+        meters = self._store.meters.all()
+        self._known_meters = {meter.pk for meter in meters}
+        needed = {key for meter in meters for key in (*properties(meter), *(f.key for f in meter.filters))}
+        self.coder.needed = frozenset(needed)
+
+
+def _frame(numbers: np.ndarray, mine: np.ndarray, meta: dict[str, np.ndarray]) -> Frame:
+    """Rows as the store gives them (by sequence) in order of time, read-only; keys none of them has are left out."""
+    mine_meta = {key: codes[mine] for key, codes in meta.items()}
+    seq, _, customer, ts, quantity = (np.ascontiguousarray(numbers[:, column]) for column in range(5))
+    kept = {key: codes for key, codes in mine_meta.items() if (codes >= 0).any()}
+    order = np.argsort(ts, kind="stable")
+    return Frame(ts, seq, quantity, customer.astype(np.int32), kept).take(order)

@@ -1,0 +1,75 @@
+"""The rules of a meter: which values its fields take, and what may still change once events are counted on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fluxrate.core import text
+from fluxrate.core.errors import Conflict, Malformed
+from fluxrate.core.model import METER_STATUSES, Meter, MeterFilter
+from fluxrate.core.registry import Metrics
+from fluxrate.core.store import Store
+
+DEFAULT_DECIMALS = 6
+
+_FIGURES = ("aggregation_type", "property_name", "decimals", "filters")
+
+
+def create(store: Store, metrics: Metrics, fields: Mapping[str, Any], now: int) -> Meter:
+    """A new meter from checked-by-type fields; raises RuleBroken, Malformed or Conflict (name taken)."""
+    meter_name = text.slug(fields["meter_name"], "meter_name")
+    checked = _checked(
+        {
+            "name": fields.get("name") or meter_name,
+            "aggregation_type": fields["aggregation_type"],
+            "property_name": fields.get("property_name"),
+            "unit": fields.get("unit"),
+            "decimals": fields.get("decimals", DEFAULT_DECIMALS),
+            "filters": fields.get("filters") or (),
+        },
+        metrics,
+    )
+    return store.meters.create(meter_name=meter_name, now=now, **checked)
+
+
+def change(
+    store: Store, metrics: Metrics, meter: Meter, fields: Mapping[str, Any], *, has_events: bool, now: int
+) -> Meter:
+    """Change some fields. What the figures are made of is fixed once events are there: Conflict names the field."""
+    checked = _checked(fields, metrics)
+    for name in _FIGURES:
+        if has_events and name in checked and checked[name] != getattr(meter, name):
+            raise Conflict(
+                f"{name} of {meter.meter_name} is fixed, because events are already counted by it; make a new meter.",
+                field=name,
+            )
+    return store.meters.update(meter.pk, checked, now) if checked else meter
+
+
+def check_status(status: str) -> str:
+    """A status a meter can have."""
+    if status not in METER_STATUSES:
+        raise Malformed(f"status is one of {', '.join(METER_STATUSES)}, but {text.show(status)} came.", field="status")
+    return status
+
+
+def _checked(fields: Mapping[str, Any], metrics: Metrics) -> dict[str, Any]:
+    checked = dict(fields)
+    if "aggregation_type" in checked:
+        metrics.get(checked["aggregation_type"], field="aggregation_type")
+    if "status" in checked:
+        check_status(checked["status"])
+    if "name" in checked:
+        checked["name"] = text.clean(checked["name"], "name")
+    for name, longest in (("unit", 32), ("property_name", 255)):
+        if checked.get(name) is not None:
+            checked[name] = text.clean(checked[name], name, longest=longest)
+    if "filters" in checked:
+        checked["filters"] = tuple(_filter(sent) for sent in checked["filters"])
+    return checked
+
+
+def _filter(sent: Mapping[str, Any]) -> MeterFilter:
+    values = tuple(text.clean(value, "filters.values") for value in sent["values"])
+    return MeterFilter(text.clean(sent["key"], "filters.key"), values)

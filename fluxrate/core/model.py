@@ -1,0 +1,157 @@
+"""The frozen records that every room shares. Times are UTC microseconds, quantities integers in the meter's smallest unit.
+
+`pk` is the store's integer key and never leaves the process; `id` is the public UUID as text.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+
+Number = int | Decimal
+"""An exact figure as it leaves the engine: an int where it is whole, a Decimal without trailing zeros where not."""
+
+METER_STATUSES = ("ACTIVE", "ARCHIVED")
+SCOPES = ("usage.read", "usage.write", "admin")
+
+_SEQ_BITS = 62
+_MAX_MS = (1 << 48) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class MeterFilter:
+    """Only events whose metadata under `key` is one of `values` count on the meter."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What is measured, and how its events become one figure."""
+
+    pk: int
+    id: str
+    name: str
+    meter_name: str
+    meter_token: str
+    aggregation_type: str
+    property_name: str | None
+    unit: str | None
+    decimals: int
+    filters: tuple[MeterFilter, ...]
+    status: str
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who used it; `external_id` is the sender's own id and the join key."""
+
+    pk: int
+    id: str
+    external_id: str
+    name: str | None
+    email: str | None
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event that passed every check and waits to be stored.
+
+    `customer_pk` is None when the customer is to be created under `customer_external_id` in the same transaction.
+    `metadata` is compact JSON text of an object, or None when there is none.
+    """
+
+    meter_pk: int
+    customer_pk: int | None
+    customer_external_id: str
+    timestamp: int
+    quantity: int
+    idempotency_key: str | None
+    metadata: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A stored event; `seq` is its ingest sequence, the tie-break of every order by time."""
+
+    seq: int
+    meter_pk: int
+    customer_pk: int
+    timestamp: int
+    quantity: int
+    ingested_at: int
+    idempotency_key: str | None
+    metadata: str | None
+
+    @property
+    def id(self) -> str:
+        """The public id, computed from what is stored (see `event_id`)."""
+        return event_id(self.seq, self.ingested_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of one `NewEvent`: the event as stored (the first one for a repeated key)."""
+
+    event: Event
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key without its secret; `prefix` is the public part that names it, `digest` the hash of the whole key."""
+
+    pk: int
+    id: str
+    name: str
+    prefix: str
+    digest: bytes
+    scopes: tuple[str, ...]
+    created_at: int
+    last_used_at: int | None
+    revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who signs in; every account is an administrator for now."""
+
+    pk: int
+    id: str
+    email: str
+    password_hash: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in browser; only the digest of its token is stored."""
+
+    token_digest: bytes
+    user_pk: int
+    created_at: int
+    last_seen_at: int
+
+
+def event_id(seq: int, ingested_at: int) -> str:
+    """The UUIDv7 of an event: arrival in milliseconds, then the ingest sequence as the counter (RFC 9562, 6.2).
+
+    Computed, not stored: an event's id costs no bytes on disk and no index, and names its row by primary key.
+    """
+    ms = min(max(ingested_at // 1000, 0), _MAX_MS)
+    return str(uuid.UUID(int=ms << 80 | 0x7 << 76 | 0b10 << 62 | seq))
+
+
+def seq_of(event_id_text: str) -> int | None:
+    """The ingest sequence inside an event id, or None when the text is no such id."""
+    try:
+        value = uuid.UUID(event_id_text)
+    except ValueError:
+        return None
+    return value.int & ((1 << _SEQ_BITS) - 1) if value.version == 7 else None

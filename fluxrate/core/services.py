@@ -1,0 +1,33 @@
+"""Everything one running application holds, in one value: pages, plugins and commands ask it and nothing global."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fluxrate.core.engine import Engine
+from fluxrate.core.ingest import Ingest
+from fluxrate.core.live import LiveColumns
+from fluxrate.core.registry import Registry
+from fluxrate.core.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One application's parts. `clock()` is now in UTC microseconds; `settings` the value of every setting."""
+
+    instance: Path
+    settings: Mapping[str, Any]
+    store: Store
+    live: LiveColumns
+    engine: Engine
+    ingest: Ingest
+    registry: Registry
+    clock: Callable[[], int]
+
+    def close(self) -> None:
+        """Save the columns and let go of the store."""
+        self.live.save(force=True)
+        self.store.close()

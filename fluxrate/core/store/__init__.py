@@ -1,0 +1,66 @@
+"""The SQL room: `Store`, the truth of an instance in SQLite or PostgreSQL.
+
+Everything else that holds figures (columns, caches) can be made again from here. The store never reads the
+clock: whoever writes says when it is. Errors leave as `core.errors`, with no SQL in their text.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from sqlalchemy import Connection
+
+from fluxrate.core.store import migrate
+from fluxrate.core.store.accounts import Keys, Sessions, Users
+from fluxrate.core.store.connect import Database
+from fluxrate.core.store.customers import Customers
+from fluxrate.core.store.events import Events
+from fluxrate.core.store.instance import Instance
+from fluxrate.core.store.meters import Meters
+
+__all__ = ["Store"]
+
+
+class Store:
+    """One instance's store, safe to use from many threads; not across a fork.
+
+    `url` is `sqlite:///FILE` or `postgresql://...`. Raises ConfigError for another URL. Nothing is opened
+    before the first use.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+        self.dialect = self._database.dialect
+        self.meters = Meters(self._database)
+        self.customers = Customers(self._database)
+        self.events = Events(self._database)
+        self.keys = Keys(self._database)
+        self.users = Users(self._database)
+        self.sessions = Sessions(self._database)
+        self.instance = Instance(self._database)
+
+    def migrate(self) -> list[str]:
+        """Bring the tables up to date; gives the revisions applied. Safe when several processes start at
+        once.
+        """
+        return migrate.upgrade(self._database)
+
+    def pending(self) -> bool:
+        """Whether `migrate` has something to do."""
+        return migrate.pending(self._database)
+
+    def ping(self) -> None:
+        """Reach the database once, or raise Unavailable."""
+        self._database.ping()
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A connection for a read that the tables' own methods do not offer."""
+        return self._database.read()
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A write transaction, committed at the end and rolled back by an error."""
+        return self._database.write()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._database.close()

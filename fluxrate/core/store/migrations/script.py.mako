@@ -1,0 +1,14 @@
+"""${message}"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade() -> None:
+    """Prefer plain ADD COLUMN; a rebuilt table must keep STRICT and AUTOINCREMENT. Set `migrate.HEAD` to this revision."""
+    ${upgrades if upgrades else "pass"}

@@ -1,0 +1,177 @@
+"""The tables of the SQL store, the same on SQLite and PostgreSQL; the migrations must lead to exactly these.
+
+Every time is a UTC microsecond count in a BIGINT, every quantity an integer in the meter's smallest unit.
+`pk` is the integer that other tables point at, `id` the public UUID as text. Nothing is ever updated or
+deleted in `events`: what corrects an event later is to be a row of its own table that takes its sequence from
+the same counter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+# Names are given to every constraint, because a migration can only change what it can name.
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# A STRICT table knows INTEGER only, which is 64 bits wide on SQLite.
+BIG = BigInteger().with_variant(Integer(), "sqlite")
+
+# Byte order on both stores: with a locale's collation PostgreSQL would sort, and in some locales equate,
+# other texts than SQLite.
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
+# AUTOINCREMENT, because a pk must not come back after its row was deleted: another process may still hold the
+# old row.
+COUNTED: dict[str, Any] = {"sqlite_strict": True, "sqlite_autoincrement": True}
+STRICT: dict[str, Any] = {"sqlite_strict": True}
+
+
+def _pk() -> Column[int]:
+    return Column("pk", Integer, Identity(), primary_key=True)
+
+
+meters = Table(
+    "meters",
+    METADATA,
+    _pk(),
+    Column("id", TEXT, nullable=False, unique=True),
+    Column("name", TEXT, nullable=False),
+    Column("meter_name", TEXT, nullable=False, unique=True),
+    Column("meter_token", TEXT, nullable=False, unique=True),
+    Column("aggregation_type", TEXT, nullable=False),
+    Column("property_name", TEXT),
+    Column("unit", TEXT),
+    Column("decimals", Integer, nullable=False),
+    Column("filters", TEXT, nullable=False),
+    Column("status", TEXT, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("updated_at", BIG, nullable=False),
+    CheckConstraint("decimals BETWEEN 0 AND 18", name="decimals"),
+    CheckConstraint("status IN ('ACTIVE', 'ARCHIVED')", name="status"),
+    **COUNTED,
+)
+
+customers = Table(
+    "customers",
+    METADATA,
+    _pk(),
+    Column("id", TEXT, nullable=False, unique=True),
+    # Unique: it is what a sender names a customer by. Its order is also that of the customer list.
+    Column("external_id", TEXT, nullable=False, unique=True),
+    Column("name", TEXT),
+    Column("email", TEXT),
+    Column("created_at", BIG, nullable=False),
+    Column("updated_at", BIG, nullable=False),
+    # The columnar engine keeps customer keys in 32 bits.
+    CheckConstraint("pk < 2147483648", name="pk_fits_32_bits"),
+    **COUNTED,
+)
+
+# The columns stand in the order of `model.Event`, so that a row is an event without renaming.
+events = Table(
+    "events",
+    METADATA,
+    # The order of arrival and of every incremental read; on SQLite an INTEGER PRIMARY KEY is the row's own
+    # place.
+    Column("seq", BIG, primary_key=True, autoincrement=False),
+    Column("meter_pk", Integer, ForeignKey("meters.pk"), nullable=False),
+    Column("customer_pk", Integer, ForeignKey("customers.pk"), nullable=False),
+    Column("timestamp", BIG, nullable=False),
+    Column("quantity", BIG, nullable=False),
+    Column("ingested_at", BIG, nullable=False),
+    Column("idempotency_key", TEXT),
+    Column("metadata", TEXT),
+    CheckConstraint("quantity >= 0", name="quantity"),
+    **STRICT,
+)
+
+# The only other index: a key counts once per meter, for ever. Questions by customer or time are the columns'
+# work, and an index for them here would be paid by every insert.
+Index(
+    "uq_events_key",
+    events.c.meter_pk,
+    events.c.idempotency_key,
+    unique=True,
+    sqlite_where=events.c.idempotency_key.is_not(None),
+    postgresql_where=events.c.idempotency_key.is_not(None),
+)
+
+# One row. Whoever appends events locks it first, so that the order of sequences is the order of commits.
+ingest = Table(
+    "ingest",
+    METADATA,
+    Column("pk", Integer, primary_key=True, autoincrement=False),
+    Column("last_seq", BIG, nullable=False),
+    Column("last_ingested_at", BIG, nullable=False),
+    CheckConstraint("pk = 1", name="one_row"),
+    **STRICT,
+)
+
+api_keys = Table(
+    "api_keys",
+    METADATA,
+    _pk(),
+    Column("id", TEXT, nullable=False, unique=True),
+    Column("name", TEXT, nullable=False),
+    # Unique: the public part of a key, by which it is looked up on every request.
+    Column("prefix", TEXT, nullable=False, unique=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("scopes", TEXT, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("last_used_at", BIG),
+    Column("revoked_at", BIG),
+    **COUNTED,
+)
+
+users = Table(
+    "users",
+    METADATA,
+    _pk(),
+    Column("id", TEXT, nullable=False, unique=True),
+    # Unique: what a person signs in with, kept in lower case.
+    Column("email", TEXT, nullable=False, unique=True),
+    Column("password_hash", TEXT, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    **COUNTED,
+)
+
+sessions = Table(
+    "sessions",
+    METADATA,
+    Column("token_digest", LargeBinary, primary_key=True),
+    # Not indexed: there are few sessions, and only a change of password looks for them by user.
+    Column("user_pk", Integer, ForeignKey("users.pk", ondelete="CASCADE"), nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("last_seen_at", BIG, nullable=False),
+    **STRICT,
+)
+
+instance = Table(
+    "instance",
+    METADATA,
+    Column("key", TEXT, primary_key=True),
+    Column("value", TEXT, nullable=False),
+    **STRICT,
+)

@@ -1,0 +1,106 @@
+"""Errors out: RFC 9457 problems for the API, pages in style for people, chosen by path in one place.
+
+`detail` is always one sentence. What was not foreseen is logged with its traceback and answered without one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from apispec import APISpec
+from flask import Flask, Response, request
+from flask_smorest import Api
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.http import HTTP_STATUS_CODES
+
+from fluxrate.core.errors import FluxrateError
+from fluxrate.http.schemas import ProblemSchema
+
+PROBLEM = "application/problem+json"
+PageMaker = Callable[[int, str, str], Response]
+
+_LOG = logging.getLogger(__name__)
+_MACHINE_PATHS = ("/api/", "/openapi.json", "/health", "/ready")
+_SERVER_ERROR = "Something failed here; it was logged."
+
+
+class ProblemApi(Api):
+    """flask-smorest without its own app-wide error handler: `register` below answers every path."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def _register_error_handlers(self) -> None:
+        """Leave errors to `register`."""
+
+
+def register(app: Flask, page: PageMaker) -> None:
+    """Answer every error of the application; `page(status, title, detail)` makes those that people see."""
+
+    def respond(status: int, title: str, detail: str, more: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
+        response = problem(status, title, detail, more) if _for_machines() else page(status, title, detail)
+        response.headers.update(headers)
+        return response
+
+    def refused(error: FluxrateError) -> Response:
+        if error.status >= 500:
+            _LOG.warning("%s %s: %s", request.method, request.path, error.detail)
+        retry = getattr(error, "retry_after", None)
+        return respond(error.status, error.title, error.detail, _more(error), _headers(error.status, retry))
+
+    def http(error: HTTPException) -> Response:
+        if error.response is not None and error.code is None or (error.code or 500) < 400:
+            return error.get_response()  # type: ignore[return-value]
+        status = error.code or 500
+        headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+        return respond(status, HTTP_STATUS_CODES.get(status, "Error"), _sentence(app, error), {}, headers)
+
+    def unforeseen(error: Exception) -> Response:
+        _LOG.exception("%s %s failed", request.method, request.path)
+        return respond(500, "Something failed", _SERVER_ERROR, {}, {})
+
+    app.register_error_handler(FluxrateError, refused)
+    app.register_error_handler(HTTPException, http)
+    app.register_error_handler(Exception, unforeseen)
+
+
+def problem(status: int, title: str, detail: str, more: Mapping[str, Any] | None = None) -> Response:
+    """One problem document."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **(more or {})}
+    return Response(msgspec.json.encode(body), status, content_type=PROBLEM)
+
+
+def _for_machines() -> bool:
+    return request.path.startswith(_MACHINE_PATHS)
+
+
+def _more(error: FluxrateError) -> dict[str, Any]:
+    errors = getattr(error, "errors", None)
+    if errors is None and error.field:
+        errors = {error.field: [error.detail]}
+    return {"errors": errors} if errors else {}
+
+
+def _headers(status: int, retry_after: int | None) -> dict[str, str]:
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return headers | ({"WWW-Authenticate": "Bearer"} if status == 401 else {})
+
+
+def _sentence(app: Flask, error: HTTPException) -> str:
+    if isinstance(error, RequestEntityTooLarge):
+        return f"A body is at most {app.config['MAX_CONTENT_LENGTH']} bytes."
+    if error.code == 404:
+        return f"There is nothing at {request.path[:200].encode('unicode_escape').decode()}."
+    if error.code == 405:
+        return f"{request.path[:200].encode('unicode_escape').decode()} does not take {request.method[:20]}."
+    return str(error.description or error.name)
+
+
+def describe(spec: APISpec) -> None:
+    """Say in the OpenAPI document that errors are problems; flask-smorest knows one content type for every answer."""
+    for response in spec.components.responses.values():
+        content = response.get("content", {})
+        if "application/json" in content:
+            content[PROBLEM] = content.pop("application/json")

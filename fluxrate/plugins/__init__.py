@@ -1,0 +1,1 @@
+"""Capabilities that ship with Fluxrate, through the same door as a stranger's; no plugin imports another."""

@@ -1,0 +1,107 @@
+"""`POST /sdk/track`, `POST /usage` and `POST /events`: one event or a batch, on disk before it is acknowledged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from flask import Response, request
+
+from fluxrate.core.drafts import decode_many, decode_one
+from fluxrate.core.errors import Malformed
+from fluxrate.core.ingest import Outcome
+from fluxrate.http.answers import answer
+from fluxrate.http.auth import scope
+from fluxrate.http.bodies import JSON, ApiBlueprint, read_body
+from fluxrate.http.schemas import EventSchema
+from fluxrate.http.shapes import event_shape
+from fluxrate.plugin import services
+from fluxrate.plugins.ingest.schemas import BATCH_BODY, EVENT_BODY, BatchArgs, BatchSchema
+
+blueprint = ApiBlueprint("ingest", __name__, url_prefix="/api/v1", description="Sending usage.")
+
+
+@blueprint.post("/sdk/track")
+@scope("usage.write")
+@blueprint.doc(requestBody=EVENT_BODY)
+@blueprint.response(201, EventSchema)
+@blueprint.alt_response(200, schema=EventSchema, description="The same key again: the first event.")
+def track() -> Response:
+    """Send one event."""
+    return _one()
+
+
+@blueprint.post("/usage")
+@scope("usage.write")
+@blueprint.doc(requestBody=EVENT_BODY)
+@blueprint.response(201, EventSchema)
+@blueprint.alt_response(200, schema=EventSchema, description="The same key again: the first event.")
+def send_usage() -> Response:
+    """Send one event by ids, or by names and properties."""
+    return _one()
+
+
+@blueprint.post("/events")
+@scope("usage.write")
+@blueprint.arguments(BatchArgs, location="query")
+@blueprint.doc(requestBody=BATCH_BODY)
+@blueprint.response(200, BatchSchema)
+@blueprint.alt_response(207, schema=BatchSchema, description="Some were rejected, each with its reason.")
+def send_batch(args: dict[str, Any]) -> Response:
+    """Send a batch of events; each is judged on its own unless `atomic`."""
+    parts = services()
+    drafts = decode_many(read_body(JSON), parts.settings["MAX_BATCH"])
+    outcomes = parts.ingest.accept(drafts, atomic=args["atomic"])
+    rejected = sum(outcome.status == "rejected" for outcome in outcomes)
+    if args["atomic"] and rejected:
+        raise _atomic_refusal(outcomes)
+    tally = Counter(outcome.status for outcome in outcomes)
+    results = [
+        _result(index, outcome)
+        for index, outcome in enumerate(outcomes)
+        if args["results"] == "all" or outcome.status == "rejected"
+    ]
+    shape = {
+        "accepted": tally["accepted"],
+        "duplicates": tally["duplicate"],
+        "rejected": rejected,
+        "results": results,
+    }
+    newest = max((outcome.event.seq for outcome in outcomes if outcome.event), default=None)
+    return answer(shape, 207 if rejected else 200, as_of=newest)
+
+
+def _one() -> Response:
+    if request.args:
+        raise Malformed(f"This call takes no query parameters, but {', '.join(sorted(request.args))[:100]!r} came.")
+    parts = services()
+    (outcome,) = parts.ingest.accept([decode_one(read_body(JSON))])
+    if outcome.error is not None:
+        raise outcome.error
+    assert outcome.event is not None and outcome.meter is not None  # noqa: S101 - what is not rejected has both
+    customer = parts.store.customers.by_pks([outcome.event.customer_pk])[outcome.event.customer_pk]
+    shape = event_shape(outcome.event, outcome.meter, customer)
+    if outcome.status == "accepted":
+        return answer(shape, 201, as_of=outcome.event.seq)
+    headers = {"Idempotent-Replayed": "true"} | ({"Idempotent-Conflict": "true"} if outcome.conflict else {})
+    return answer(shape, 200, as_of=outcome.event.seq, headers=headers)
+
+
+def _result(index: int, outcome: Outcome) -> dict[str, Any]:
+    shape: dict[str, Any] = {"index": index, "status": outcome.status}
+    if outcome.event is not None:
+        shape["id"] = outcome.event.id
+    if outcome.conflict:
+        shape["conflict"] = True
+    if outcome.error is not None:
+        shape["detail"] = outcome.error.detail
+    return shape
+
+
+def _atomic_refusal(outcomes: list[Outcome]) -> Malformed:
+    index, first = next((i, o) for i, o in enumerate(outcomes) if o.error is not None and not o.left_out)
+    count = sum(not outcome.left_out for outcome in outcomes)
+    return Malformed(
+        f"Nothing of this atomic batch was stored, because {count} of {len(outcomes)} events were refused; "
+        f"the first, at index {index}: {first.error.detail if first.error else ''}"
+    )

@@ -1,0 +1,80 @@
+"""`/api-keys`: the secret of a key is in the answer to its creation and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from fluxrate.core import accounts
+from fluxrate.core.calendar import rfc3339
+from fluxrate.core.errors import NotFound
+from fluxrate.core.model import ApiKey
+from fluxrate.http.answers import answer, listing
+from fluxrate.http.auth import scope
+from fluxrate.http.bodies import ApiBlueprint
+from fluxrate.http.parameters import PageArgs
+from fluxrate.http.schemas import listing_schema
+from fluxrate.plugin import services
+from fluxrate.plugins.keys.schemas import KeyCreateSchema, KeySchema, NewKeySchema
+
+blueprint = ApiBlueprint("api-keys", __name__, url_prefix="/api/v1/api-keys", description="Keys of programs.")
+
+
+@blueprint.get("")
+@scope("admin")
+@blueprint.arguments(PageArgs, location="query")
+@blueprint.response(200, listing_schema(KeySchema))
+def list_keys(args: dict[str, Any]) -> Response:
+    """List API keys, revoked ones included."""
+    page, size = args["page"], args["page_size"]
+    rows, total = services().store.keys.list(page=page, page_size=size)
+    return answer(listing([_shape(row) for row in rows], page=page, page_size=size, total=total))
+
+
+@blueprint.post("")
+@scope("admin")
+@blueprint.arguments(KeyCreateSchema)
+@blueprint.response(201, NewKeySchema)
+def create_key(body: dict[str, Any]) -> Response:
+    """Create an API key; keep the `key` of the answer, it is not shown again."""
+    parts = services()
+    kept, secret = accounts.create_key(parts.store, body["name"], body["scopes"], parts.clock())
+    return answer({**_shape(kept), "key": secret}, 201)
+
+
+@blueprint.get("/<key>")
+@scope("admin")
+@blueprint.response(200, KeySchema)
+def get_key(key: str) -> Response:
+    """Read one API key."""
+    return answer(_shape(_key_of(key)))
+
+
+@blueprint.delete("/<key>")
+@scope("admin")
+@blueprint.response(200, KeySchema)
+def revoke_key(key: str) -> Response:
+    """Revoke an API key: the next call with it is refused."""
+    parts = services()
+    accounts.revoke_key(parts.store, _key_of(key), parts.clock())
+    return answer(_shape(_key_of(key)))
+
+
+def _key_of(reference: str) -> ApiKey:
+    found = services().store.keys.find(reference) if "\0" not in reference else None
+    if found is None:
+        raise NotFound(f"No API key has the id or prefix {reference!r}.")
+    return found
+
+
+def _shape(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": list(key.scopes),
+        "created_at": rfc3339(key.created_at),
+        "last_used_at": None if key.last_used_at is None else rfc3339(key.last_used_at),
+        "revoked_at": None if key.revoked_at is None else rfc3339(key.revoked_at),
+    }

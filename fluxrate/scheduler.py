@@ -1,0 +1,75 @@
+"""The job table on APScheduler. Started by `serve` and wsgi.py after any fork, never by the factory.
+
+APScheduler plans by the wall clock: when that is set back an hour, no job would run for an hour. A watchdog thread
+compares the wall clock with the monotonic one, and plans every job anew when they part.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from flask import Flask
+
+from fluxrate.core.services import Services
+from fluxrate.plugin import EXTENSION, Job
+
+_LOG = logging.getLogger(__name__)
+_WATCH_SECONDS = 2.0
+_STEP_SECONDS = 1.0
+
+
+def start(app: Flask) -> Callable[[], None]:
+    """Run the application's jobs in the background; gives the function that stops them."""
+    parts: Services = app.extensions[EXTENSION]
+    # Its own logger says a line per run at INFO; only what goes wrong matters.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    scheduler = BackgroundScheduler(timezone="UTC")
+    for job in parts.registry.jobs.all.values():
+        scheduler.add_job(
+            _edge(app, job),
+            # A trigger object, not a name: names are looked up by entry point, which a frozen binary does not have.
+            IntervalTrigger(seconds=job.seconds(parts.settings), timezone="UTC"),
+            id=job.name,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
+    scheduler.start()
+    stopped = threading.Event()
+    threading.Thread(target=_watch, args=(scheduler, stopped), name="scheduler-watchdog", daemon=True).start()
+
+    def stop() -> None:
+        stopped.set()
+        scheduler.shutdown(wait=True)
+
+    return stop
+
+
+def _edge(app: Flask, job: Job) -> Callable[[], None]:
+    """The job inside its own error box: whatever it raises is logged, and it runs again."""
+
+    def run() -> None:
+        try:
+            with app.app_context():
+                job.run(app.extensions[EXTENSION])
+        except Exception:
+            _LOG.exception("The job %s failed; it runs again at its next time", job.name)
+
+    return run
+
+
+def _watch(scheduler: BackgroundScheduler, stopped: threading.Event) -> None:
+    offset = time.time() - time.monotonic()
+    while not stopped.wait(_WATCH_SECONDS):
+        moved = time.time() - time.monotonic() - offset
+        if moved < -_STEP_SECONDS:
+            _LOG.warning("The clock was set back by %.0f s; all jobs are planned anew", -moved)
+            for job in scheduler.get_jobs():
+                job.modify(next_run_time=datetime.now(UTC))
+        offset += moved

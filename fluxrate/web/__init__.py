@@ -1,0 +1,104 @@
+"""The pages: `blueprint()` has every route, template and static file; app.py registers it and uses `error_page`.
+
+Pages ask the engine and the store directly, never our own HTTP API. They know no plugin by name: what a plugin shows on the
+dashboard comes as a `Panel`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zoneinfo
+from functools import lru_cache
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, make_response, render_template, url_for
+from flask.blueprints import BlueprintSetupState
+
+from fluxrate import __version__
+from fluxrate.core.amounts import to_number
+from fluxrate.http import auth
+from fluxrate.plugin import services
+from fluxrate.web import charts, dashboard, formats, links, logs, periods, sign_in
+
+__all__ = ["blueprint", "error_page"]
+
+STATIC = Path(__file__).parent / "static"
+
+ROUTES = (
+    ("/", "dashboard", dashboard.page, ("GET",)),
+    ("/logs", "logs", logs.page, ("GET",)),
+    ("/sign-in", "sign_in", sign_in.sign_in, ("GET", "POST")),
+    ("/sign-out", "sign_out", sign_in.sign_out, ("POST",)),
+    ("/setup/<token>", "setup", sign_in.setup, ("GET", "POST")),
+)
+FILTERS = {
+    "number": formats.number,
+    "share": formats.share,
+    "shorten": formats.shorten,
+    "clip": formats.clip,
+    "metadata": formats.metadata,
+    "exact": formats.exact,
+    "percent": formats.percent,
+    "capitalize_first": formats.capitalize_first,
+}
+GLOBALS = {
+    "moment": formats.moment,
+    "change": formats.change,
+    "is_long": formats.is_long,
+    "points": periods.points,
+    "span": periods.span,
+    "line_chart": charts.line_chart,
+    "sparkline": charts.sparkline,
+    "describe": charts.describe,
+    "scaled": to_number,
+    "here": links.here,
+    "days_around": links.days_around,
+    "to": links.to,
+    "current_user": auth.current_user,
+    "csrf_token": auth.csrf_token,
+    "version": __version__,
+}
+
+
+def blueprint() -> Blueprint:
+    """All pages as one blueprint named "web"; the application itself should have no static folder of its own."""
+    web = Blueprint("web", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
+    for rule, endpoint, view, methods in ROUTES:
+        web.add_url_rule(rule, endpoint, view, methods=methods)
+    web.add_url_rule("/time-zones", "time_zones", time_zones)
+    web.record_once(_teach_jinja)
+    return web
+
+
+def error_page(status: int, title: str, detail: str) -> Response:
+    """A whole page that says what went wrong; it asks nothing of the store, which may be what failed."""
+    return make_response(render_template("error.html", status=status, title=title, detail=detail), status)
+
+
+def aggregation(name: str) -> str:
+    """What people call an aggregation type; its own name when no plugin brings it any more."""
+    metric = services().registry.metrics.all.get(name)
+    return metric.label if metric else name
+
+
+def asset(filename: str) -> str:
+    """The address of a static file with a digest of its content, so that it may be kept for good."""
+    return url_for("web.static", filename=filename, v=_digest(filename))
+
+
+def time_zones() -> str:
+    """`GET /time-zones`: the options of the zone field, asked for when somebody first goes to it."""
+    names = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/"))
+    return render_template("time_zones.html", names=["UTC", *names])
+
+
+@lru_cache(maxsize=64)
+def _digest(filename: str) -> str:
+    return hashlib.sha256((STATIC / filename).read_bytes()).hexdigest()[:12]
+
+
+def _teach_jinja(state: BlueprintSetupState) -> None:
+    app: Flask = state.app
+    app.jinja_env.filters.update(FILTERS, aggregation=aggregation)
+    app.jinja_env.globals.update(GLOBALS, asset=asset)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

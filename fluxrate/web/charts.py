@@ -1,0 +1,217 @@
+"""Line charts and sparklines as SVG made on the server: they print, need no script and take their colours from classes.
+
+A chart is fluid without scaling its text: axis labels stand at percentages of the width, and only the line itself lives in
+a nested SVG that stretches (its stroke does not). Sizes are attributes, colours are classes, because the page's policy
+allows no inline style. Every text goes through Markup.format and is escaped there.
+
+Values stay exact; only pixel positions become decimals, rounded to a hundredth of a pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from markupsafe import Markup
+
+from fluxrate.core.model import Number
+from fluxrate.web.formats import number, rounded
+
+STEPS = (Fraction(1), Fraction(2), Fraction(5, 2), Fraction(5), Fraction(10))
+WIDTH = 1000
+TOP = 12
+BOTTOM = 28
+CHARACTER = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One bucket as it is drawn; `state` is "", "part" (cut by the window) or "so far".
+
+    `tick` stands under the axis (empty for most), `period` is the name in full.
+    """
+
+    tick: str
+    period: str
+    value: Number | None
+    events: int
+    state: str = ""
+
+
+def ticks(top: Number | None, *, whole: bool) -> tuple[Number, ...]:
+    """From zero to at least `top` in 4 to 6 round lines; `whole` allows no step below one."""
+    reach = max(Fraction(top or 0), Fraction(0))
+    if not reach:
+        return tuple(range(5)) if whole else (0, 1, 2, 3, 4)
+    power = Fraction(10) ** (len(str(math.floor(reach))) - 2 if reach >= 1 else -_leading_zeros(reach) - 2)
+    sizes = (power * scale * step for scale in (1, 10, 100) for step in STEPS[:4])
+    step = next(s for s in sizes if reach / s <= 5 and (not whole or s.denominator == 1))
+    count = max(math.ceil(reach / step), 3)
+    return tuple(_exact(step * i) for i in range(count + 1))
+
+
+def line_chart(points: Sequence[Point], *, label: str, unit: str | None, table: str, height: int = 280) -> Markup:
+    """The chart of one series; `table` is the id of the table that carries the same numbers for readers and for the readout."""
+    values = [p.value for p in points if p.value is not None]
+    lines = ticks(max(values, default=None), whole=all(isinstance(v, int) for v in values))
+    scale = _Scale(len(points), lines[-1], height)
+    gutter = max(len(rounded(v)) for v in lines) * CHARACTER + 12
+    return Markup(
+        '<div class="chart{}" data-chart="{}" data-ys="{}" tabindex="0" role="group" aria-label="{}">'
+        '<svg class="chart-axis" width="{}" height="{}" aria-hidden="true">{}</svg>'
+        '<svg class="chart-plot" height="{}" aria-hidden="true">{}{}{}{}'
+        '<line class="chart-cursor" x1="0" x2="0" y1="{}" y2="{}"/><circle class="chart-spot" r="4"/></svg>'
+        '<output class="chart-readout" hidden></output></div>'
+    ).format(
+        Markup(" chart-open") if points and points[-1].state == "so far" else "",
+        table,
+        " ".join("" if p.value is None else scale.y(p.value) for p in points),
+        label,
+        gutter,
+        height,
+        _axis(lines, scale, gutter, unit),
+        height,
+        _grid(lines, scale),
+        *((_line(points, scale), _marks(points, scale)) if _any(points) else ("", "")),
+        _times(points, scale),
+        TOP,
+        height - BOTTOM,
+    )
+
+
+def sparkline(points: Sequence[Point], *, label: str, height: int = 36) -> Markup:
+    """A small line on a zero baseline; `label` says in words what it shows."""
+    values = [p.value for p in points if p.value is not None]
+    scale = _Scale(len(points), max(values, default=0) or 1, height, top=4, bottom=4)
+    return Markup(
+        '<svg class="spark" height="{}" role="img" aria-label="{}">'
+        '<line class="chart-base" x1="0" x2="100%" y1="{}" y2="{}"/>{}{}</svg>'
+    ).format(
+        height,
+        label,
+        height - 3.5,
+        height - 3.5,
+        *((_line(points, scale), _marks(points, scale, radius="2.5")) if _any(points) else ("", "")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    count: int
+    top_value: Number
+    height: int
+    top: int = TOP
+    bottom: int = BOTTOM
+
+    def y(self, value: Number) -> str:
+        room = self.height - self.top - self.bottom
+        return _pixels(self.height - self.bottom - room * Fraction(value) / Fraction(self.top_value))
+
+    def x(self, i: int, width: int) -> str:
+        return _pixels(Fraction(width, 2) if self.count == 1 else Fraction(width * i, self.count - 1))
+
+
+def _axis(lines: Sequence[Number], scale: _Scale, gutter: int, unit: str | None) -> Markup:
+    labels = Markup('<text class="chart-label" x="{}" y="{}" dy="4" text-anchor="end">{}</text>')
+    return Markup("").join(labels.format(gutter - 10, scale.y(v), rounded(v)) for v in lines)
+
+
+def _grid(lines: Sequence[Number], scale: _Scale) -> Markup:
+    rule = Markup('<line class="{}" x1="0" x2="100%" y1="{}" y2="{}"/>')
+    return Markup("").join(rule.format("chart-grid" if v else "chart-base", scale.y(v), scale.y(v)) for v in lines)
+
+
+def _line(points: Sequence[Point], scale: _Scale) -> Markup:
+    """The stretching part: one path for what is complete, dashed ones for the ends that are not."""
+    solid, dashed = [], []
+    for i, (one, two) in enumerate(zip(points, points[1:], strict=False)):
+        if one.value is None or two.value is None:
+            continue
+        open_end = two.state == "so far" or two.state == "part" or (i == 0 and one.state == "part")
+        (dashed if open_end else solid).append((i, one.value, two.value))
+    return Markup(
+        '<svg x="0" y="0" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" overflow="visible">'
+        '<path class="chart-line" d="{}"/><path class="chart-line chart-dash" d="{}"/></svg>'
+    ).format(scale.height, WIDTH, scale.height, _path(solid, scale), _path(dashed, scale))
+
+
+def _path(pieces: Sequence[tuple[int, Number, Number]], scale: _Scale) -> str:
+    parts, end = [], -1
+    for i, one, two in pieces:
+        if i != end:
+            parts.append(f"M{scale.x(i, WIDTH)} {scale.y(one)}")
+        parts.append(f"L{scale.x(i + 1, WIDTH)} {scale.y(two)}")
+        end = i + 1
+    return "".join(parts)
+
+
+def _marks(points: Sequence[Point], scale: _Scale, radius: str = "3.5") -> Markup:
+    """Dots where a line cannot show a value: alone between gaps, or still growing (hollow, and named on the large chart)."""
+    dot = Markup('<circle class="{}" cx="{}%" cy="{}" r="{}"/>')
+    found = []
+    for i, point in enumerate(points):
+        if point.value is None:
+            continue
+        x, y = scale.x(i, 100), scale.y(point.value)
+        if point.state == "so far":
+            found.append(dot.format("chart-hollow", x, y, radius))
+            if scale.bottom == BOTTOM:
+                found.append(Markup('<text class="chart-label" x="{}%" dx="9" y="{}" dy="4">so far</text>').format(x, y))
+        elif _alone(points, i):
+            found.append(dot.format("chart-dot", x, y, radius))
+    return Markup("").join(found)
+
+
+def _alone(points: Sequence[Point], i: int) -> bool:
+    near = (points[j].value for j in (i - 1, i + 1) if 0 <= j < len(points))
+    return all(value is None for value in near)
+
+
+def _times(points: Sequence[Point], scale: _Scale) -> Markup:
+    """The ticks under the axis; every other one gives way on a narrow screen."""
+    text = Markup('<text class="chart-label{}" x="{}%" y="{}" text-anchor="{}">{}</text>')
+    named = [i for i, point in enumerate(points) if point.tick]
+    last = len(points) - 1
+    return Markup("").join(
+        text.format(
+            " chart-label-wide" if place % 2 else "",
+            scale.x(i, 100),
+            scale.height - 8,
+            "middle" if 0 < i < last or not last else "end" if i else "start",
+            points[i].tick,
+        )
+        for place, i in enumerate(named)
+    )
+
+
+def _any(points: Sequence[Point]) -> bool:
+    """Whether there is anything to draw: a line of zeros would say that usage was measured."""
+    return any(point.events for point in points)
+
+
+def _leading_zeros(value: Fraction) -> int:
+    zeros = 0
+    while value * 10 < 1:
+        value, zeros = value * 10, zeros + 1
+    return zeros
+
+
+def _exact(value: Fraction) -> Number:
+    return value.numerator if value.denominator == 1 else Decimal(value.numerator) / Decimal(value.denominator)
+
+
+def _pixels(value: Fraction) -> str:
+    return f"{float(value):.2f}".rstrip("0").rstrip(".")
+
+
+def describe(points: Sequence[Point], unit: str | None) -> str:
+    """One sentence that says what a line shows: its ends, its largest value."""
+    known = [p for p in points if p.value is not None]
+    if not known:
+        return "No values."
+    top = max(known, key=lambda p: Fraction(p.value or 0))
+    measure = f" {unit}" if unit else ""
+    return f"From {points[0].period} to {points[-1].period}; the most was {number(top.value)}{measure} on {top.period}."

@@ -1,0 +1,154 @@
+"""How figures, times and ids are written on the pages: exact digits, grouped; nothing is rounded unless its name says so.
+
+Every function takes plain values and gives plain text, so that Jinja escapes it like any other text. The one exception is
+`moment`, which gives a `<time>` element with the exact instant in its title.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from fluxrate.core.model import Number
+
+MINUS = "−"
+UNKNOWN = "–"
+ELLIPSIS = "…"
+MICROSECONDS = 1_000_000
+DAY = 86_400 * MICROSECONDS
+LONG_FIGURE = 13
+_SCALES = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How far a figure moved: `text` is a signed percentage or a word, `way` one of "up", "down", "same", "none"."""
+
+    text: str
+    way: str
+
+
+def number(value: Number | None) -> str:
+    """Every digit of an exact figure in groups of three, with a true minus sign; a dash when it is unknown."""
+    if value is None:
+        return UNKNOWN
+    text = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text.replace("-", MINUS)
+
+
+def rounded(value: Number) -> str:
+    """An axis label: at most a few digits and a scale, such as 1.5M. Only for round numbers, where it loses nothing."""
+    for scale, letter in _SCALES:
+        if abs(value) >= scale and abs(value) >= 10_000:
+            return f"{number(Decimal(value) / scale)}{letter}"
+    return number(value)
+
+
+def is_long(value: Number | None) -> bool:
+    """Whether a headline figure needs the smaller size."""
+    return len(number(value)) > LONG_FIGURE
+
+
+def share(fraction: Decimal | None) -> str:
+    """A fraction of the whole as a percentage with one decimal; what is more than nothing never reads 0.0%."""
+    if fraction is None:
+        return UNKNOWN
+    percent = fraction * 100
+    if 0 < percent < Decimal("0.1"):
+        return "<0.1%"
+    return f"{percent:.1f}%"
+
+
+def percent(fraction: Decimal) -> str:
+    """The same as a plain number for an attribute of a drawing, between 0 and 100."""
+    return f"{min(max(fraction * 100, Decimal(0)), Decimal(100)):.2f}"
+
+
+def capitalize_first(text: str) -> str:
+    """Only the first letter changed; Jinja's own filter would lower the rest of a name."""
+    return text[:1].upper() + text[1:]
+
+
+def change(value: Number | None, before: Number | None) -> Change:
+    """The change from `before` to `value` as a signed percentage with one decimal."""
+    if value is None or before is None:
+        return Change(UNKNOWN, "none")
+    if value == before:
+        return Change("no change", "same")
+    if before == 0:
+        return Change("from 0", "up" if value > 0 else "down")
+    percent = (Decimal(value) - Decimal(before)) / abs(Decimal(before)) * 100
+    text = f"{abs(percent):,.0f}" if abs(percent) >= 1000 else f"{abs(percent):.1f}"
+    return Change(f"+{text}%", "up") if percent > 0 else Change(f"{MINUS}{text}%", "down")
+
+
+def shorten(text: str, head: int = 8, tail: int = 4) -> str:
+    """A long id with its middle left out; the whole belongs in a title or behind a copy button."""
+    return text if len(text) <= head + tail + 3 else f"{text[:head]}{ELLIPSIS}{text[-tail:]}"
+
+
+def clip(text: str, limit: int) -> str:
+    """The start of a text that may be of any length."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
+
+
+def at(instant: int, zone: str) -> datetime:
+    """The local time of an instant; exact to the microsecond, as integers all the way."""
+    seconds, rest = divmod(instant, MICROSECONDS)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).astimezone(ZoneInfo(zone))
+
+
+def exact(instant: int, zone: str) -> str:
+    """The instant in full with offset and zone, as it stands in titles and detail rows."""
+    local = at(instant, zone)
+    shown = local.strftime("%Y-%m-%d %H:%M:%S") + (f".{local.microsecond:06d}" if local.microsecond else "")
+    offset = local.strftime("%z")
+    return f"{shown} {offset[:3]}:{offset[3:5]} {zone}"
+
+
+def when(instant: int, now: int, zone: str) -> str:
+    """Relative under a day, else day and time; the year only where it is another one."""
+    apart = now - instant
+    if abs(apart) < DAY:
+        return _relative(apart // MICROSECONDS)
+    local = at(instant, zone)
+    year = "" if local.year == at(now, zone).year else f" {local.year}"
+    return f"{local.day} {local:%b}{year} {local:%H:%M}"
+
+
+def moment(instant: int, now: int, zone: str) -> Markup:
+    """A `<time>` element that reads `when` and carries the exact instant."""
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at(instant, "UTC").isoformat().replace("+00:00", "Z"), exact(instant, zone), when(instant, now, zone)
+    )
+
+
+def metadata(text: str | None) -> tuple[tuple[str, str], ...]:
+    """An event's metadata as pairs of plain texts; what is not an object of an event gives none."""
+    if not text:
+        return ()
+    found = json.loads(text, parse_float=str, parse_int=str)
+    return tuple((str(key), _plain(value)) for key, value in found.items()) if isinstance(found, Mapping) else ()
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _relative(seconds: int) -> str:
+    size = abs(seconds)
+    if size < 10:
+        return "now"
+    for length, unit in ((3600, "h"), (60, "min"), (1, "s")):
+        if size >= length:
+            return f"{size // length} {unit} ago" if seconds > 0 else f"in {size // length} {unit}"
+    return "now"

@@ -1,0 +1,43 @@
+"""Addresses of pages: every state is a query string with the API's own parameter names, and empty ones are left out.
+
+`canonical` gives the one address of a state, so that a shared link, a history entry and a form without script agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import request, url_for
+
+from fluxrate.web.formats import at
+
+WINDOW = ("start_date", "end_date", "timezone")
+STATE = (*WINDOW, "meter", "group_by", "meter_id", "customer_id", "min_quantity", "max_quantity", "page_size", "page", "as_of")
+FLEETING = ("page", "as_of")
+
+
+def canonical(path: str, args: Mapping[str, Any]) -> str:
+    """The path with the known parameters that say something, in a fixed order."""
+    kept = [(name, str(args[name])) for name in STATE if args.get(name) not in (None, "")]
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def here(**changes: Any) -> str:
+    """The page being shown with some parameters changed (None removes one); page and as_of start over."""
+    args = {name: value for name, value in request.args.items() if name not in FLEETING}
+    return canonical(request.path, args | changes)
+
+
+def days_around(instant: int, zone: str) -> str:
+    """The page being shown, looking at the 30 days that end with the instant's."""
+    last = at(instant, zone).date()
+    return here(start_date=(last - timedelta(days=29)).isoformat(), end_date=last.isoformat())
+
+
+def to(endpoint: str, **params: Any) -> str:
+    """Another page about the same window."""
+    window = {name: request.args.get(name) for name in WINDOW}
+    return canonical(url_for(endpoint), window | params)
