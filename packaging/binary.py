@@ -28,11 +28,11 @@ WANTED = (
     ("--collect-data", "fluxrate"),  # templates, static, demo data
     ("--collect-submodules", "fluxrate"),
     ("--copy-metadata", "fluxrate"),
-    ("--collect-all", "alembic"),
-    ("--collect-all", "psycopg"),
-    ("--collect-all", "psycopg_binary"),
-    ("--collect-data", "tzdata"),
-    ("--collect-submodules", "tzdata"),  # zoneinfo reads the zones as resources of these packages
+    ("--hidden-import", "alembic.context"),  # named by the migration scripts only
+    ("--hidden-import", "alembic.op"),
+    ("--hidden-import", "psycopg_binary.pq"),  # psycopg looks for its fast half by name
+    ("--hidden-import", "psycopg_binary._psycopg"),
+    ("--collect-all", "tzdata"),  # the zones are resources of its packages
     ("--copy-metadata", "apscheduler"),  # it looks its own version up
     ("--hidden-import", "sqlalchemy.dialects.postgresql.psycopg"),
     ("--hidden-import", "pysqlite3"),
@@ -55,7 +55,7 @@ def _install() -> None:
     for stale in (BUILD / "lib", *BUILD.glob("bdist.*")):
         shutil.rmtree(stale, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-    subprocess.run([*pip, "--no-deps", "--force-reinstall", str(ROOT)], check=True)
+    subprocess.run([*pip, "--no-deps", "--no-compile", "--force-reinstall", str(ROOT)], check=True)
 
 
 def _freeze() -> None:

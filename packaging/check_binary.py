@@ -53,9 +53,7 @@ def _check_version(path: Path, folder: str) -> None:
     found = re.search(r'__version__ = "(.+)"', SOURCE.read_text())
     wanted = found.group(1) if found else "?"
     command = [path, "version"]
-    run = subprocess.run(
-        command, env=_environment(folder), cwd=folder, capture_output=True, text=True, check=False
-    )
+    run = subprocess.run(command, env=_environment(folder), cwd=folder, capture_output=True, text=True, check=False)
     said = f"{run.stdout}{run.stderr}"
     if run.returncode != 0 or wanted not in said:
         sys.exit(f"`fluxrate version` should say {wanted}; it ended with {run.returncode}: {said}")

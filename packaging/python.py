@@ -24,16 +24,12 @@ def missing(*, freeze: bool) -> str | None:
             "name another one with `make PYTHON=/path/to/python3.11 ...`."
         )
     if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
-        return (
-            "Python cannot make virtual environments here; on Debian, as root: apt-get install python3-venv"
-        )
+        return "Python cannot make virtual environments here; on Debian, as root: apt-get install python3-venv"
     if freeze and sys.platform == "linux":
         if shutil.which("objcopy") is None:
             return "PyInstaller needs objcopy; on Debian, as root: apt-get install binutils"
         if not _shared_library().exists():
-            return (
-                f"PyInstaller needs Python as a library; on Debian, as root: apt-get install libpython{have}"
-            )
+            return f"PyInstaller needs Python as a library; on Debian, as root: apt-get install libpython{have}"
     return None
 
 

@@ -32,7 +32,8 @@ def check_email(email: str) -> str:
 def sign_in(store: Store, email: str, password: str) -> User | None:
     """The account these belong to, or None; an unknown address takes as long as a wrong password."""
     user = store.users.by_email(email.strip().lower()) if "\0" not in email and len(email) < 256 else None
-    return user if credentials.password_fits(user and user.password_hash, password) else None
+    fits = credentials.password_fits(None if user is None else user.password_hash, password)
+    return user if fits else None
 
 
 def new_setup_token(store: Store) -> str | None:

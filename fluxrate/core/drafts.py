@@ -7,7 +7,7 @@ A batch is decoded in one go; only when something in it cannot be read is it tak
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ METADATA_BYTES = 16_384
 METADATA_KEYS = 64
 METADATA_DEPTH = 16
 
+Item = TypeVar("Item")
 
 ABSENT = msgspec.Raw()
 """Stands for a quantity that was not sent: msgspec reads no union with Raw."""
@@ -26,7 +27,8 @@ class Draft(msgspec.Struct, forbid_unknown_fields=True):
     """One event as sent.
 
     `quantity` and properties stay raw JSON, because a text is taken exactly and
-    a number is rounded from its digits, never by way of a float."""
+    a number is rounded from its digits, never by way of a float.
+    """
 
     meter_token: str | None = None
     meter_id: str | None = None
@@ -58,12 +60,16 @@ def decode_one(body: bytes) -> Draft:
 def decode_many(body: bytes, most: int) -> Sequence[Draft | FluxrateError]:
     """The events of a JSON array, each a draft or the reason it cannot be read. More than `most`: TooLarge."""
     try:
-        drafts: Sequence[Draft | FluxrateError] = _MANY.decode(body)
+        return _few(_MANY.decode(body), most)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        drafts = [_item(raw) for raw in _items(body)]
-    if len(drafts) > most:
-        raise TooLarge(f"A batch holds at most {most} events, but {len(drafts)} came; send them in parts.")
-    return drafts
+        # Counted before they are taken apart: that is a hundred times slower.
+        return [_item(raw) for raw in _few(_items(body), most)]
+
+
+def _few(items: list[Item], most: int) -> list[Item]:
+    if len(items) > most:
+        raise TooLarge(f"A batch holds at most {most} events, but {len(items)} came; send them in parts.")
+    return items
 
 
 def _items(body: bytes) -> list[msgspec.Raw]:
@@ -107,7 +113,7 @@ def metadata_text(meta: Mapping[str, Any] | None) -> str | None:
     if len(meta) > METADATA_KEYS:
         raise RuleBroken(f"metadata has at most {METADATA_KEYS} keys, but {len(meta)} came.", field="metadata")
     nested = any(isinstance(value, dict | list) for value in meta.values())
-    if nested and _depth(meta) > METADATA_DEPTH:
+    if nested and not _flatter(meta, METADATA_DEPTH):
         raise RuleBroken(f"metadata is nested at most {METADATA_DEPTH} levels deep.", field="metadata")
     try:
         encoded = _ENCODE.encode(meta)
@@ -120,9 +126,13 @@ def metadata_text(meta: Mapping[str, Any] | None) -> str | None:
     return encoded.decode()
 
 
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return 1 + max((_depth(item) for item in inner if isinstance(item, Mapping | list)), default=0)
+def _flatter(value: Any, levels: int) -> bool:
+    """Whether it has at most so many levels; never goes deeper, because the stack is as finite as the sender is not."""
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list):
+        return True
+    return levels > 0 and all(_flatter(item, levels - 1) for item in value)
 
 
 def _has_nul(value: Any) -> bool:

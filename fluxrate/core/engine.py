@@ -25,6 +25,7 @@ from fluxrate.core.model import Customer, Meter, Number
 from fluxrate.core.query import Query
 from fluxrate.core.registry import Metrics
 from fluxrate.core.store import Store
+from fluxrate.core.text import show
 
 _SHARE_PLACES = 6
 _EVER = 1 << 62
@@ -142,6 +143,9 @@ class Engine:
     def _state(self, query: Query) -> State:
         state = self._live.current()
         if query.as_of is not None and query.as_of > state.seq:
+            # Another process may have written it a moment ago.
+            state = self._live.refresh()
+        if query.as_of is not None and query.as_of > state.seq:
             raise Malformed(f"as_of is at most {state.seq}, the newest sequence, but {query.as_of} came.", field="as_of")
         return state
 
@@ -150,9 +154,10 @@ class Engine:
 
     def customer(self, reference: str) -> Customer:
         """The customer of an id or external id; raises NotFound."""
-        found = self._store.customers.find(reference)
+        # PostgreSQL takes no NUL, not even in a question.
+        found = self._store.customers.find(reference) if "\0" not in reference else None
         if found is None:
-            raise NotFound(f"No customer has the id or external id {reference!r}.", field="customer_id")
+            raise NotFound(f"No customer has the id or external id {show(reference)}.", field="customer_id")
         return found
 
     def _raw(self, state: State, meter: Meter, query: Query, pks: tuple[int, ...]) -> list[Frame]:
@@ -170,7 +175,8 @@ class Engine:
         masks = [filters.meter_mask(part, meter, coder) for part in parts]
         parts = [part if mask is None else part.take(mask) for part, mask in zip(parts, masks, strict=True)]
         if metric.needs_property:
-            parts = [part.with_property(coder.counted(part, properties(meter))) for part in parts]
+            codes = coder.counted(parts, properties(meter))
+            parts = [part.with_property(mine) for part, mine in zip(parts, codes, strict=True)]
         parts = [part for part in parts if len(part)]
         return [merge(parts)] if metric.combine is None and len(parts) > 1 else parts
 

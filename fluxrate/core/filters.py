@@ -49,7 +49,7 @@ def _customers(frame: Frame, scope: Scope) -> Mask | None:
     if not scope.customer_pks:
         return None
     if len(scope.customer_pks) == 1:
-        return frame.customer == scope.customer_pks[0]
+        return np.equal(frame.customer, scope.customer_pks[0])
     return np.isin(frame.customer, np.array(scope.customer_pks, np.int32))
 
 
@@ -109,7 +109,7 @@ FILTERS: tuple[Filter, ...] = (
     Filter(
         "as_of",
         "As of",
-        "Answer as it was at this ingest sequence; later arrivals are left out.",
+        "Answer as it was at this ingest sequence, or at this instant; later arrivals are left out.",
         _as_of,
         lambda query: f"as of sequence {query.as_of}" if query.as_of is not None else None,
     ),

@@ -26,7 +26,7 @@ BATCH = 5_000
 KEY_SEPARATOR = "|"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Columns:
     """Which column carries what. `quantity_value` is the same quantity for every row, instead of a column."""
 

@@ -248,7 +248,7 @@ def _quantity(raw: Raw, meter: Meter, metric: Metric, field: str) -> int:
     token = bytes(raw).decode()
     if token in ("", "null"):
         if metric.counts_things:
-            return 10**meter.decimals
+            return int(10**meter.decimals)
         raise RuleBroken(f"{field} is missing; it is a decimal such as \"1.5\".", field=field)
     if token.startswith('"'):
         return amounts.scale_text(decode_value(token.encode()), meter.decimals, field=field)

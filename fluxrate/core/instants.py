@@ -1,8 +1,9 @@
 """Instants to text and back: RFC 3339 on the outside, UTC microseconds inside, no float in between.
 
-Reads dates and datetimes of the years 1900 to 2999, to the microsecond. Refuses with Malformed every other
-form that Python's own parser would take (week dates, `20250101`, a comma), leap seconds, and digits that are
-not ASCII.
+Reads dates and datetimes of the years 1900 to 2999, to the microsecond; the last three digits of the nanoseconds
+that Go programs send are cut off, not rounded, so that no instant moves into the next second or day. Refuses
+with Malformed every other form that Python's own parser would take (week dates, `20250101`, a comma), leap
+seconds, and digits that are not ASCII.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _DATETIME = re.compile(
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 _YEARS = ("1900", "2999")
+_FRACTION = 9
+"""The most digits of a second: nanoseconds. Python's parser drops what lies beyond the microsecond."""
 
 
 def parse_instant(text: str, zone: str = "UTC", field: str = "timestamp") -> int:
@@ -40,9 +43,9 @@ def parse_instant(text: str, zone: str = "UTC", field: str = "timestamp") -> int
             raise _unreadable(text, field)
         return day_start(check_zone(zone), day)
     clock, fraction, offset = match.groups()
-    if fraction is not None and len(fraction) > 6:
+    if fraction is not None and len(fraction) > _FRACTION:
         raise Malformed(
-            f"{field} is exact to the microsecond, six digits, but {show(text)} has {len(fraction)}.",
+            f"{field} has at most {_FRACTION} digits of a second, but {show(text)} has {len(fraction)}.",
             field=field,
         )
     _check_year(text, field)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -18,7 +17,7 @@ import numpy as np
 
 from fluxrate.core.columns import files
 from fluxrate.core.columns.coding import Coder
-from fluxrate.core.columns.frame import Frame, Snapshot, State
+from fluxrate.core.columns.frame import Frame, State, merge
 from fluxrate.core.model import Meter
 from fluxrate.core.store import Store
 
@@ -76,9 +75,16 @@ class LiveColumns:
     def refresh(self) -> State:
         """Take in what the store has beyond this state, and swap."""
         with self._lock:
-            rows = list(chain.from_iterable(self._unread()))
-            if rows:
-                self._state = self._extended(rows)
+            seq = self._state.seq
+            arrived: dict[int, list[Frame]] = {}
+            while rows := self._store.events.read_after(seq, _CHUNK):
+                seq = rows[-1][0]
+                for pk, frame in self._frames(rows):
+                    arrived.setdefault(pk, []).append(frame)
+            if arrived:
+                old = self._state
+                fresh = {pk: old.snapshot(pk).extended(merge(frames)) for pk, frames in arrived.items()}
+                self._state = State(seq, {**old.meters, **fresh})
             return self._state
 
     def save(self, *, force: bool = False) -> None:
@@ -98,21 +104,21 @@ class LiveColumns:
     def _instance_id(self) -> str:
         return self._store.instance.get("id") or ""
 
-    def _unread(self) -> Iterator[Sequence[StoredRow]]:
-        seq = self._state.seq
-        while rows := self._store.events.read_after(seq, _CHUNK):
-            yield rows
-            seq = rows[-1][0]
-
-    def _extended(self, rows: Sequence[StoredRow]) -> State:
-        numbers = np.array([row[:5] for row in rows], np.int64)
-        self._learn(np.unique(numbers[:, 1]).tolist())
-        meta = self.coder.encode([row[5] for row in rows])
-        meters = dict(self._state.meters)
-        for pk in np.unique(numbers[:, 1]).tolist():
-            mine = numbers[:, 1] == pk
-            meters[pk] = meters.get(pk, Snapshot()).extended(_frame(numbers[mine], mine, meta))
-        return State(int(numbers[-1, 0]), meters)
+    def _frames(self, rows: Sequence[StoredRow]) -> Iterator[tuple[int, Frame]]:
+        """Rows as the store gives them, by meter and in order of time. Metadata keys that no row has are left out."""
+        seqs, meters, customers, times, quantities, texts = zip(*rows, strict=True)
+        seq, owner, customer, ts, quantity = (
+            np.array(column, np.int64) for column in (seqs, meters, customers, times, quantities)
+        )
+        pks = np.unique(owner).tolist()
+        self._learn(pks)
+        meta = self.coder.encode(texts)
+        for pk in pks:
+            mine = np.flatnonzero(owner == pk)
+            mine = mine[np.argsort(ts[mine], kind="stable")]
+            codes = {key: column[mine] for key, column in meta.items()}
+            kept = {key: column for key, column in codes.items() if (column >= 0).any()}
+            yield pk, Frame(ts[mine], seq[mine], quantity[mine], customer[mine].astype(np.int32), kept)
 
     def _learn(self, meter_pks: Iterable[int]) -> None:
         """Before events of a new meter come in, make sure that the metadata keys it counts by are coded."""
@@ -122,12 +128,3 @@ class LiveColumns:
         self._known_meters = {meter.pk for meter in meters}
         needed = {key for meter in meters for key in (*properties(meter), *(f.key for f in meter.filters))}
         self.coder.needed = frozenset(needed)
-
-
-def _frame(numbers: np.ndarray, mine: np.ndarray, meta: dict[str, np.ndarray]) -> Frame:
-    """Rows as the store gives them (by sequence) in order of time, read-only; keys none of them has are left out."""
-    mine_meta = {key: codes[mine] for key, codes in meta.items()}
-    seq, _, customer, ts, quantity = (np.ascontiguousarray(numbers[:, column]) for column in range(5))
-    kept = {key: codes for key, codes in mine_meta.items() if (codes >= 0).any()}
-    order = np.argsort(ts, kind="stable")
-    return Frame(ts, seq, quantity, customer.astype(np.int32), kept).take(order)

@@ -6,16 +6,20 @@ two texts that mean the same give equal queries. References to customers stay te
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from fluxrate.core import amounts, calendar
 from fluxrate.core.calendar import Window
 from fluxrate.core.errors import Malformed
+from fluxrate.core.text import show
 
 FILLS = ("zero", "none")
 ORDERS = ("desc", "asc")
+
+SeqAt = Callable[[int], int]
+"""The ingest sequence of the last event that had arrived by an instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +38,24 @@ class Query:
     fill: str = "zero"
 
     @classmethod
-    def parse(cls, args: Mapping[str, str | None], *, now: int, customers: Iterable[str] = ()) -> Query:
+    def parse(
+        cls, args: Mapping[str, str | None], *, now: int, seq_at: SeqAt | None = None, customers: Iterable[str] = ()
+    ) -> Query:
         """Read `start_date`, `end_date`, `timezone`, `group_by`, `min_quantity`, `max_quantity`, `as_of` and `fill` from texts.
 
-        Absent and empty parameters take their defaults. Raises Malformed, naming the parameter, for what cannot be read.
+        Absent and empty parameters take their defaults. `seq_at` turns an `as_of` that is an instant into the sequence of
+        the last event that had arrived by then; without it only sequences are read. Raises Malformed, naming the parameter,
+        for what cannot be read.
         """
         zone = calendar.check_zone(args.get("timezone") or "UTC")
         window = calendar.parse_window(args.get("start_date"), args.get("end_date"), zone, now)
         return cls(
             window=window,
             group_by=choice("group_by", args.get("group_by"), calendar.GROUPS),
-            customers=tuple(dict.fromkeys(c for c in customers if c)),
+            customers=tuple(dict.fromkeys(customers)),
             min_quantity=_bound("min_quantity", args.get("min_quantity")),
             max_quantity=_bound("max_quantity", args.get("max_quantity")),
-            as_of=_sequence(args.get("as_of")),
+            as_of=_as_of(args.get("as_of"), zone, now, seq_at),
             fill=choice("fill", args.get("fill"), FILLS) or "zero",
         )
 
@@ -57,7 +65,7 @@ def choice(name: str, text: str | None, choices: tuple[str, ...]) -> str | None:
     if not text:
         return None
     if text not in choices:
-        raise Malformed(f"{name} is one of {', '.join(choices)}, but {text!r} came.", field=name)
+        raise Malformed(f"{name} is one of {', '.join(choices)}, but {show(text)} came.", field=name)
     return text
 
 
@@ -65,9 +73,22 @@ def _bound(name: str, text: str | None) -> Decimal | None:
     return amounts.parse_decimal(text, field=name) if text else None
 
 
-def _sequence(text: str | None) -> int | None:
+def _as_of(text: str | None, zone: str, now: int, seq_at: SeqAt | None) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Malformed(f"as_of is an ingest sequence such as 1024, but {text!r} came.", field="as_of")
-    return int(text)
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        return int(text)
+    # A date would leave open whether the day itself counts.
+    if seq_at is None or len(text) <= len("2025-01-31"):
+        raise Malformed(
+            f"as_of is an ingest sequence such as 1024 or an instant such as 2025-01-31T10:00:00Z, but {show(text)} came.",
+            field="as_of",
+        )
+    instant = calendar.parse_instant(text, zone, "as_of")
+    if instant > now:
+        raise Malformed(
+            f"as_of is not later than now ({calendar.rfc3339(now)}), because more may arrive until then,"
+            f" but {show(text)} came.",
+            field="as_of",
+        )
+    return seq_at(instant)

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from fluxrate.core.errors import ConfigError, Malformed
 from fluxrate.core.metric import Metric
+from fluxrate.core.text import show
 
 Thing = TypeVar("Thing")
 
@@ -55,7 +56,7 @@ class Metrics(Names[Metric]):
         """The metric of that name; raises Malformed that lists the names there are."""
         found = self.all.get(name)
         if found is None:
-            raise Malformed(f"{field} is one of {', '.join(self.all)}, but {name!r} came.", field=field)
+            raise Malformed(f"{field} is one of {', '.join(self.all)}, but {show(name)} came.", field=field)
         return found
 
 

@@ -7,15 +7,15 @@ CSRF token (header `X-CSRF-Token` or form field `csrf_token`) and comes from our
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, redirect, request, url_for
 
-from fluxrate.core import accounts, credentials
-from fluxrate.core.errors import ConfigError, Forbidden, Unauthenticated
+from fluxrate.core import accounts, credentials, text
+from fluxrate.core.errors import ConfigError, Forbidden, Malformed, Unauthenticated
 from fluxrate.core.model import SCOPES, ApiKey, User
 from fluxrate.plugin import services
 
@@ -31,19 +31,38 @@ _MINUTE = 60_000_000
 
 
 def scope(name: str) -> Callable[[View], View]:
-    """Let only callers with this scope in: by API key, or by a signed-in session, which has every scope."""
+    """Let only callers with this scope in: by API key, or by a signed-in session, which has every scope.
+
+    Stands above the view's `arguments`. A view that reads no query parameters refuses them all: what is not understood is
+    never ignored.
+    """
 
     def decorate(view: View) -> View:
+        reads_query = any(one["in"] == "query" for one in _documented_arguments(view))
+
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if name != PUBLIC:
                 _require(name)
+            if request.args and not reads_query:
+                _refuse_query()
             return view(*args, **kwargs)
 
         guarded.needs_scope = name  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+def _documented_arguments(view: Any) -> Sequence[Mapping[str, Any]]:
+    """What flask-smorest keeps of the `arguments` decorators below."""
+    found: Sequence[Mapping[str, Any]] = getattr(view, "_apidoc", {}).get("arguments", {}).get("parameters", ())
+    return found
+
+
+def _refuse_query() -> None:
+    name = next(iter(request.args))
+    raise Malformed(f"This call takes no query parameters, but {text.show(name)} came.", field=text.show(name)[1:-1])
 
 
 def _require(name: str) -> None:

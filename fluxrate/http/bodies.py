@@ -6,13 +6,13 @@ An unknown query parameter or body field is refused, because a mistyped filter t
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import msgspec
 from flask import Request, current_app, request
 from flask_smorest import Blueprint
-from marshmallow import RAISE, Schema, ValidationError
+from marshmallow import RAISE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import LengthRequired
 
@@ -21,13 +21,21 @@ from fluxrate.core.errors import Malformed, TooLarge, UnsupportedMedia
 
 JSON = "application/json"
 
+_FAULTS_SHOWN = 10
+_MESSAGES = {"Unknown field.": "is unknown here.", "Missing data for required field.": "is missing."}
+_NOTHING = object()
+
 
 class Invalid(Malformed):
-    """Several fields are wrong at once; `errors` says what is wrong with each."""
+    """Several fields are wrong at once; `errors` says what is wrong with each, as far as a reader can use it."""
 
-    def __init__(self, errors: Mapping[str, list[str]]) -> None:
-        super().__init__(" ".join(f"{name} {one}" for name, said in errors.items() for one in said))
-        self.errors = errors
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        shown, more = faults[:_FAULTS_SHOWN], len(faults) - _FAULTS_SHOWN
+        sentences = [f"{name} {said}" for name, said in shown] + ([f"So are {more} more."] if more > 0 else [])
+        super().__init__(" ".join(sentences))
+        self.errors: dict[str, list[str]] = {}
+        for name, said in shown:
+            self.errors.setdefault(name, []).append(said)
 
 
 def read_body(*types: str) -> bytes:
@@ -63,7 +71,17 @@ def _unpacked(packed: bytes, most: int) -> bytes:
 class StrictParser(FlaskParser):
     """Reads marshmallow schemas from requests; whatever is unknown or wrong is a 422 with one sentence."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE, "json": RAISE}
+    DEFAULT_UNKNOWN_BY_LOCATION = FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION | {"query": RAISE, "json": RAISE}
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """The query parameters; a list is repeated, everything else stands there once."""
+        for name, values in req.args.lists():
+            field = schema.fields.get(name)
+            if len(values) > 1 and field is not None and not isinstance(field, fields.List):
+                raise Malformed(f"{name} is given once, but {len(values)} came.", field=name)
+            if any("\0" in value for value in values):
+                raise Malformed(f"{text.show(name)[1:-1]} holds a NUL character, which no text may.", field=name)
+        return super().load_querystring(req, schema)
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The JSON object of the body, of the right Content-Type."""
@@ -80,17 +98,34 @@ class StrictParser(FlaskParser):
     ) -> NoReturn:
         """Say every fault by field."""
         messages = error.normalized_messages()
-        raise Invalid(dict(_flat(next(iter(messages.values()), {}), ""))) from error
+        raise Invalid(list(_flat(next(iter(messages.values()), {}), error.data, ""))) from error
 
 
-def _flat(messages: Any, path: str) -> Iterator[tuple[str, list[str]]]:
+def _flat(messages: Any, sent: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Each fault as the field's path and what is wrong with it, in messages that are nested like what was sent."""
     if isinstance(messages, dict):
         for name, inner in messages.items():
             shown = text.show(name)[1:-1] if isinstance(name, str) else str(name)
-            yield from _flat(inner, f"{path}.{shown}" if path else shown)
+            yield from _flat(inner, _inside(sent, name), f"{path}.{shown}" if path else shown)
     else:
-        said = messages if isinstance(messages, list) else [messages]
-        yield path, ["is unknown here." if one == "Unknown field." else f"is wrong: {one}" for one in said]
+        for message in messages if isinstance(messages, list) else [messages]:
+            yield path, _sentence(str(message), sent)
+
+
+def _inside(sent: Any, name: Any) -> Any:
+    if isinstance(sent, Mapping):
+        return sent.get(name, _NOTHING)
+    return sent[name] if isinstance(sent, list) and isinstance(name, int) and name < len(sent) else _NOTHING
+
+
+def _sentence(message: str, sent: Any) -> str:
+    if message in _MESSAGES:
+        return _MESSAGES[message]
+    if message.startswith("is "):
+        return message
+    if sent is _NOTHING:
+        return f"is wrong: {message}"
+    return f"is wrong: {message.rstrip('.')}, but {text.show(sent)} came."
 
 
 class ApiBlueprint(Blueprint):

@@ -6,13 +6,12 @@ Values stay texts here: `core.query` reads them, so that the API and the pages u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from flask import request
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
-from fluxrate.core import calendar
-from fluxrate.core.errors import Malformed, NotFound
+from fluxrate.core import calendar, text
+from fluxrate.core.errors import NotFound
 from fluxrate.core.model import Customer, Meter
 from fluxrate.core.query import FILLS, ORDERS, Query
 from fluxrate.plugin import services
@@ -21,6 +20,22 @@ MOST_PAGE_SIZE = 100
 MOST_EVENTS_PAGE_SIZE = 1_000
 EVENTS_PAGE_SIZE = 50
 MOST_PAGE = 1_000_000_000
+
+
+class WholeField(fields.Integer):
+    """A whole number in plain ASCII digits: `int` alone would also take "1_0", " 7" and digits of every script."""
+
+    default_error_messages: ClassVar = {"whole": "is a whole number from {least} to {most}, but {came} came."}
+
+    def __init__(self, least: int, most: int, **more: Any) -> None:
+        super().__init__(metadata={"minimum": least, "maximum": most}, **more)
+        self._least, self._most = least, most
+
+    def _validated(self, value: Any) -> int:
+        digits = value if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19 else "-1"
+        if not self._least <= int(digits) <= self._most:
+            raise self.make_error("whole", least=self._least, most=self._most, came=text.show(value))
+        return int(digits)
 
 
 def text_field(help_text: str, **more: Any) -> fields.String:
@@ -37,7 +52,9 @@ class TimezoneArgs(Schema):
     """The zone that calendar buckets and dates are in, and the moment an answer is as of."""
 
     timezone = text_field("IANA name of the zone that dates and buckets are in; UTC unless said.", example="Europe/Berlin")
-    as_of = text_field("Answer exactly as at this ingest sequence.")
+    as_of = text_field(
+        "Answer exactly as at this ingest sequence, or as at this instant; what arrived later is left out.", example="1024"
+    )
 
 
 class WindowArgs(TimezoneArgs):
@@ -65,8 +82,8 @@ class GroupArgs(Schema):
 class PageArgs(Schema):
     """Which page of a list."""
 
-    page = fields.Integer(load_default=1, validate=validate.Range(1, MOST_PAGE), strict=False)
-    page_size = fields.Integer(load_default=20, validate=validate.Range(1, MOST_PAGE_SIZE))
+    page = WholeField(1, MOST_PAGE, load_default=1)
+    page_size = WholeField(1, MOST_PAGE_SIZE, load_default=20)
 
 
 class EventListArgs(WindowArgs, CustomerArgs):
@@ -75,30 +92,23 @@ class EventListArgs(WindowArgs, CustomerArgs):
     min_quantity = text_field("Only events of at least this quantity.", example="1.5")
     max_quantity = text_field("Only events of at most this quantity.")
     order = choice_field("Newest first (desc) or oldest first (asc).", ORDERS, "desc")
-    page = fields.Integer(load_default=1, validate=validate.Range(1, MOST_PAGE))
-    page_size = fields.Integer(load_default=EVENTS_PAGE_SIZE, validate=validate.Range(1, MOST_EVENTS_PAGE_SIZE))
+    page = WholeField(1, MOST_PAGE, load_default=1)
+    page_size = WholeField(1, MOST_EVENTS_PAGE_SIZE, load_default=EVENTS_PAGE_SIZE)
 
 
 def query_of(args: Mapping[str, Any], *, group_by: str | None = None) -> Query:
     """The query that parsed parameters stand for; `group_by` is the default grouping."""
+    parts = services()
     texts = {"group_by": group_by, **{name: value for name, value in args.items() if isinstance(value, str)}}
-    _refuse_repeats(args)
     customers = args.get("customer_id") or ()
-    return Query.parse(texts, now=services().clock(), customers=customers)
-
-
-def _refuse_repeats(args: Mapping[str, Any]) -> None:
-    for name in args:
-        values = request.args.getlist(name)
-        if len(values) > 1 and not isinstance(args[name], list):
-            raise Malformed(f"{name} is given once, but {len(values)} came.", field=name)
+    return Query.parse(texts, now=parts.clock(), seq_at=parts.store.events.seq_at, customers=customers)
 
 
 def meter_of(reference: str) -> Meter:
     """The meter of an id, meter_name or meter_token in a path; raises NotFound."""
     found = services().store.meters.find(reference) if "\0" not in reference else None
     if found is None:
-        raise NotFound(f"No meter has the id, meter_name or meter_token {reference!r}.", field="meter_id")
+        raise NotFound(f"No meter has the id, meter_name or meter_token {text.show(reference)}.", field="meter_id")
     return found
 
 

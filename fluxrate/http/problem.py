@@ -51,9 +51,10 @@ def register(app: Flask, page: PageMaker) -> None:
         return respond(error.status, error.title, error.detail, _more(error), _headers(error.status, retry))
 
     def http(error: HTTPException) -> Response:
-        if error.response is not None and error.code is None or (error.code or 500) < 400:
-            return error.get_response()  # type: ignore[return-value]
         status = error.code or 500
+        if status < 400:
+            # A redirect is raised as an exception, too.
+            return error.get_response()  # type: ignore[return-value]
         headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
         return respond(status, HTTP_STATUS_CODES.get(status, "Error"), _sentence(app, error), {}, headers)
 

@@ -1,7 +1,8 @@
 """The built-in panels of the dashboard: the trend of one meter, its top customers, and every meter at a glance.
 
-Each panel asks the engine itself and gives plain values to its template. Changes are measured against the equal window
-before; of a window that is still running only as much counts as has passed, so that a morning is not compared with a day.
+Each panel asks the engine itself and gives plain values to its template. Changes are measured against the equal
+window before; of a window that is still running only as much counts as has passed, so that a morning is not compared
+with a day.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fluxrate.core.answers import Usage
-from fluxrate.core.calendar import DAY, HOUR, Window
+from fluxrate.core.calendar import Window
 from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
+from fluxrate.core.zones import DAY, HOUR
 from fluxrate.plugin import Panel, PanelContext, Plugin
 
 GROUPS = (("hour", HOUR, 2), ("day", DAY, 92), ("week", 7 * DAY, 400), ("month", 30 * DAY, 1 << 40))
@@ -108,9 +110,7 @@ def _compare(context: PanelContext, meter: Meter, group: str) -> Comparison:
     engine = context.services.engine
     query: Query = replace(context.query, group_by=group, fill="zero")
     earlier = before(query.window, context.services.clock())
-    return Comparison(
-        engine.usage(meter, query), engine.usage(meter, replace(query, window=earlier, group_by=None))
-    )
+    return Comparison(engine.usage(meter, query), engine.usage(meter, replace(query, window=earlier, group_by=None)))
 
 
 def _local(instant: int, zone: str) -> datetime:

@@ -1,7 +1,7 @@
 """The pages: `blueprint()` has every route, template and static file; app.py registers it and uses `error_page`.
 
-Pages ask the engine and the store directly, never our own HTTP API. They know no plugin by name: what a plugin shows on the
-dashboard comes as a `Panel`.
+Pages ask the engine and the store directly, never our own HTTP API. They know no plugin by name: what a plugin shows
+on the dashboard comes as a `Panel`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import zoneinfo
 from functools import lru_cache
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, make_response, render_template, url_for
+from flask import Blueprint, Response, make_response, render_template, url_for
 from flask.blueprints import BlueprintSetupState
 
 from fluxrate import __version__
@@ -98,7 +98,7 @@ def _digest(filename: str) -> str:
 
 
 def _teach_jinja(state: BlueprintSetupState) -> None:
-    app: Flask = state.app
+    app = state.app
     app.jinja_env.filters.update(FILTERS, aggregation=aggregation)
     app.jinja_env.globals.update(GLOBALS, asset=asset)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

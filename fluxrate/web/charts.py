@@ -1,8 +1,8 @@
 """Line charts and sparklines as SVG made on the server: they print, need no script and take their colours from classes.
 
-A chart is fluid without scaling its text: axis labels stand at percentages of the width, and only the line itself lives in
-a nested SVG that stretches (its stroke does not). Sizes are attributes, colours are classes, because the page's policy
-allows no inline style. Every text goes through Markup.format and is escaped there.
+A chart is fluid without scaling its text: axis labels stand at percentages of the width, and only the line itself
+lives in a nested SVG that stretches (its stroke does not). Sizes are attributes, colours are classes, because the
+page's policy allows no inline style. Every text goes through Markup.format and is escaped there.
 
 Values stay exact; only pixel positions become decimals, rounded to a hundredth of a pixel.
 """
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -54,7 +55,7 @@ def ticks(top: Number | None, *, whole: bool) -> tuple[Number, ...]:
 
 
 def line_chart(points: Sequence[Point], *, label: str, unit: str | None, table: str, height: int = 280) -> Markup:
-    """The chart of one series; `table` is the id of the table that carries the same numbers for readers and for the readout."""
+    """The chart of one series; `table` is the id of the table with the same numbers, which the readout reads."""
     values = [p.value for p in points if p.value is not None]
     lines = ticks(max(values, default=None), whole=all(isinstance(v, int) for v in values))
     scale = _Scale(len(points), lines[-1], height)
@@ -98,6 +99,9 @@ def sparkline(points: Sequence[Point], *, label: str, height: int = 36) -> Marku
     )
 
 
+_Piece = tuple[int, Number, Number]
+
+
 @dataclass(frozen=True, slots=True)
 class _Scale:
     count: int
@@ -126,8 +130,9 @@ def _grid(lines: Sequence[Number], scale: _Scale) -> Markup:
 
 def _line(points: Sequence[Point], scale: _Scale) -> Markup:
     """The stretching part: one path for what is complete, dashed ones for the ends that are not."""
-    solid, dashed = [], []
-    for i, (one, two) in enumerate(zip(points, points[1:], strict=False)):
+    solid: list[_Piece] = []
+    dashed: list[_Piece] = []
+    for i, (one, two) in enumerate(pairwise(points)):
         if one.value is None or two.value is None:
             continue
         open_end = two.state == "so far" or two.state == "part" or (i == 0 and one.state == "part")
@@ -138,7 +143,7 @@ def _line(points: Sequence[Point], scale: _Scale) -> Markup:
     ).format(scale.height, WIDTH, scale.height, _path(solid, scale), _path(dashed, scale))
 
 
-def _path(pieces: Sequence[tuple[int, Number, Number]], scale: _Scale) -> str:
+def _path(pieces: Sequence[_Piece], scale: _Scale) -> str:
     parts, end = [], -1
     for i, one, two in pieces:
         if i != end:
@@ -149,7 +154,7 @@ def _path(pieces: Sequence[tuple[int, Number, Number]], scale: _Scale) -> str:
 
 
 def _marks(points: Sequence[Point], scale: _Scale, radius: str = "3.5") -> Markup:
-    """Dots where a line cannot show a value: alone between gaps, or still growing (hollow, and named on the large chart)."""
+    """Dots where a line cannot show a value: alone between gaps, or still growing (hollow, with its name)."""
     dot = Markup('<circle class="{}" cx="{}%" cy="{}" r="{}"/>')
     found = []
     for i, point in enumerate(points):
@@ -159,7 +164,9 @@ def _marks(points: Sequence[Point], scale: _Scale, radius: str = "3.5") -> Marku
         if point.state == "so far":
             found.append(dot.format("chart-hollow", x, y, radius))
             if scale.bottom == BOTTOM:
-                found.append(Markup('<text class="chart-label" x="{}%" dx="9" y="{}" dy="4">so far</text>').format(x, y))
+                found.append(
+                    Markup('<text class="chart-label" x="{}%" dx="9" y="{}" dy="4">so far</text>').format(x, y)
+                )
         elif _alone(points, i):
             found.append(dot.format("chart-dot", x, y, radius))
     return Markup("").join(found)

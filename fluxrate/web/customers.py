@@ -1,7 +1,7 @@
 """What a person types to name a customer: an id, an external id, or enough of a name.
 
-The API takes ids only; a page helps. Exactly one match is the customer; several are named, so that the next letters or a
-click settle it.
+The API takes ids only; a page helps. Exactly one match is the customer; several are named, so that the next letters
+or a click settle it.
 """
 
 from __future__ import annotations

@@ -1,19 +1,17 @@
-"""How figures, times and ids are written on the pages: exact digits, grouped; nothing is rounded unless its name says so.
+"""How figures, times and ids are written on the pages: exact digits, grouped; only what says so is rounded.
 
-Every function takes plain values and gives plain text, so that Jinja escapes it like any other text. The one exception is
-`moment`, which gives a `<time>` element with the exact instant in its title.
+Every function takes plain values and gives plain text, so that Jinja escapes it like any other text. The one exception
+is `moment`, which gives a `<time>` element with the exact instant in its title.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from markupsafe import Markup
 
 from fluxrate.core.model import Number
@@ -47,8 +45,9 @@ def number(value: Number | None) -> str:
 
 def rounded(value: Number) -> str:
     """An axis label: at most a few digits and a scale, such as 1.5M. Only for round numbers, where it loses nothing."""
+    size = abs(Decimal(value))
     for scale, letter in _SCALES:
-        if abs(value) >= scale and abs(value) >= 10_000:
+        if size >= scale and size >= 10_000:
             return f"{number(Decimal(value) / scale)}{letter}"
     return number(value)
 
@@ -112,7 +111,7 @@ def exact(instant: int, zone: str) -> str:
     local = at(instant, zone)
     shown = local.strftime("%Y-%m-%d %H:%M:%S") + (f".{local.microsecond:06d}" if local.microsecond else "")
     offset = local.strftime("%z")
-    return f"{shown} {offset[:3]}:{offset[3:5]} {zone}"
+    return f"{shown} UTC" if zone == "UTC" else f"{shown} {offset[:3]}:{offset[3:5]} {zone}"
 
 
 def when(instant: int, now: int, zone: str) -> str:
@@ -133,15 +132,16 @@ def moment(instant: int, now: int, zone: str) -> Markup:
 
 
 def metadata(text: str | None) -> tuple[tuple[str, str], ...]:
-    """An event's metadata as pairs of plain texts; what is not an object of an event gives none."""
+    """An event's metadata as pairs of plain texts: strings as sent, all else as its own JSON, digit for digit."""
     if not text:
         return ()
-    found = json.loads(text, parse_float=str, parse_int=str)
-    return tuple((str(key), _plain(value)) for key, value in found.items()) if isinstance(found, Mapping) else ()
+    found = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    return tuple((key, _plain(bytes(value))) for key, value in found.items())
 
 
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _plain(value: bytes) -> str:
+    found: str = msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()
+    return found
 
 
 def _relative(seconds: int) -> str:

@@ -1,7 +1,7 @@
 """The only file that knows the headers of htmx: whether a page or a part of it is wanted, and what its address becomes.
 
-The same URL answers both ways, so every answer says `Vary: HX-Request`, else a shared cache would serve a part as a page. A
-history restore asks for the page again and gets all of it.
+The same URL answers both ways, so every answer says `Vary: HX-Request`, else a shared cache would serve a part as a
+page. A history restore asks for the page again and gets all of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def wanted() -> bool:
 
 
 def answer(html: str, *, status: int = 200, url: str | None = None, keep: bool = False) -> Response:
-    """The page or part. For a part, `url` is the address to show, and `keep` leaves the old content of the target alone."""
+    """The page or part. For a part, `url` is the address to show, and `keep` leaves the old content of the target."""
     response = make_response(html, status)
     response.vary.update((_REQUEST, _RESTORE))
     if wanted():

@@ -15,7 +15,18 @@ from flask import request, url_for
 from fluxrate.web.formats import at
 
 WINDOW = ("start_date", "end_date", "timezone")
-STATE = (*WINDOW, "meter", "group_by", "meter_id", "customer_id", "min_quantity", "max_quantity", "page_size", "page", "as_of")
+STATE = (
+    *WINDOW,
+    "meter",
+    "group_by",
+    "meter_id",
+    "customer_id",
+    "min_quantity",
+    "max_quantity",
+    "page_size",
+    "page",
+    "as_of",
+)
 FLEETING = ("page", "as_of")
 
 

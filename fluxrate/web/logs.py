@@ -50,6 +50,16 @@ class Asked:
         return self.match.customer
 
     @property
+    def resolved(self) -> dict[str, str | int | None]:
+        """What the address says instead of what was typed: the API's references, and nothing that is the default."""
+        return {
+            "meter_id": self.meter.meter_name if self.meter else None,
+            "customer_id": self.customer.external_id if self.customer else None,
+            "timezone": self.query.window.zone if self.query.window.zone != "UTC" else None,
+            "page_size": self.page_size if self.page_size != DEFAULT_SIZE else None,
+        }
+
+    @property
     def filters(self) -> int:
         """How many filters are set beside the window."""
         return sum(1 for name in COUNTED if self.args.get(name))
@@ -84,7 +94,7 @@ def page() -> Response:
     }
     if not fragments.wanted():
         return fragments.answer(render_template("logs.html", **context), status=422 if asked.errors else 200)
-    url = None if asked.errors else canonical(request.path, request.args)
+    url = None if asked.errors else canonical(request.path, asked.args | asked.resolved)
     return fragments.answer(render_template("logs/part.html", **context), url=url, keep=bool(asked.errors))
 
 

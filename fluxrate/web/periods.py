@@ -14,7 +14,6 @@ from fluxrate.core.calendar import bucket_start
 from fluxrate.web.charts import Point
 from fluxrate.web.formats import at
 
-
 TICKS = 8
 STEPS = {
     "minute": (1, 5, 10, 15, 30, 60),
@@ -63,7 +62,9 @@ def _has_tick(i: int, bucket: Bucket, group: str, zone: str, step: int) -> bool:
 def _point(bucket: Bucket, group: str, zone: str, now: int, with_year: bool, tick: bool) -> Point:
     local = at(bucket.start, zone)
     state = "so far" if bucket.end > now else "part" if _is_cut(bucket, group, zone) else ""
-    return Point(_tick(local, group) if tick else "", _period(local, group, with_year), bucket.usage, bucket.event_count, state)
+    return Point(
+        _tick(local, group) if tick else "", _period(local, group, with_year), bucket.usage, bucket.event_count, state
+    )
 
 
 def _is_cut(bucket: Bucket, group: str, zone: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a page reads from its query string, forgivingly: each parameter that cannot be read gets a sentence for its field.
+"""What a page reads from its query string, forgivingly: a parameter that cannot be read gets a sentence for its field.
 
 The API refuses such a request as a whole; a page must still stand, with a window, its form and the reason beside it.
 """
@@ -11,6 +11,7 @@ from datetime import date
 from fluxrate.core.errors import Malformed
 from fluxrate.core.query import Query
 from fluxrate.core.text import show
+from fluxrate.plugin import services
 from fluxrate.web.window_bar import with_defaults
 
 LABELS = {
@@ -25,16 +26,20 @@ _DATES = ("start_date", "end_date")
 
 def lenient(args: Mapping[str, str], now: int) -> tuple[Query, dict[str, str]]:
     """The query of what can be read, and a sentence for each parameter that cannot; that one takes its default."""
-    left, errors = dict(args), {}
+    left, errors = dict(args), dict[str, str]()
     while True:
         try:
-            return Query.parse(with_defaults(left, now), now=now), errors
+            return Query.parse(with_defaults(left, now), now=now, seq_at=_seq_at), errors
         except Malformed as error:
             field = error.field or ""
             if field not in left:
                 return Query.parse(with_defaults({}, now), now=now), errors | {field: error.detail}
             errors[field] = sentence(field, error.detail, left)
             del left[field]
+
+
+def _seq_at(instant: int) -> int:
+    return services().store.events.seq_at(instant)
 
 
 def sentence(field: str, detail: str, args: Mapping[str, str]) -> str:

@@ -63,7 +63,10 @@ def _sent() -> tuple[str, str]:
 
 
 def _missing(email: str, password: str) -> dict[str, str]:
-    said = {"email": "" if email else "Give the email of the account.", "password": "" if password else "Give the password."}
+    said = {
+        "email": "" if email else "Give the email of the account.",
+        "password": "" if password else "Give the password.",
+    }
     return {name: sentence for name, sentence in said.items() if sentence}
 
 
@@ -82,6 +85,6 @@ def _redirect(target: str) -> Response:
 
 
 def _local(target: str | None) -> str:
-    """The target when it is a path of this site; a browser reads `//` and `/\\` as the start of another host."""
+    """The target when it is a path of this site; two slashes of either kind would be the start of another host."""
     plain = target is not None and target.isprintable() and target.startswith("/")
     return target if plain and target and not target.startswith(("//", "/\\")) else "/"

@@ -1,7 +1,7 @@
 """The window that a page looks at: read from the URL, named in words, with presets and the steps before and after.
 
-Pages default to the last 30 whole days including today, while the API ends at this very second: a page compares days. The
-dates stand in the URL as the API's `start_date`, `end_date` and `timezone`, so a shared link shows the same figures.
+Pages default to the last 30 whole days including today, while the API ends at this very second: a page compares days.
+The dates stand in the URL as the API's `start_date`, `end_date` and `timezone`: a shared link shows the same figures.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def window_bar(window: Window, args: Mapping[str, str], now: int) -> WindowBar:
 
 
 def shift(window: Window, steps: int) -> Window:
-    """The window of equal length before or after: whole months move by months, whole days by days, others by their length."""
+    """The equal window before or after: whole months move by months, whole days by days, others by their length."""
     first, last = at(window.start, window.zone), at(window.end, window.zone)
     if first.time() != time() or last.time() != time():
         length = (window.end - window.start) * steps

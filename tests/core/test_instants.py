@@ -89,9 +89,19 @@ def test_years_that_no_event_has_are_refused_with_the_range(text: str) -> None:
         parse_instant(text)
 
 
-def test_nanoseconds_are_refused_by_number() -> None:
-    with pytest.raises(Malformed, match=r"six digits.* has 9"):
-        parse_instant("2025-01-01T00:00:00.123456789Z")
+@pytest.mark.parametrize("offset", ["Z", "+00:00", " 00:00", ""])
+@pytest.mark.parametrize("digits", ["123456789", "12345699", "1234569", "123456"])
+def test_nanoseconds_are_cut_to_the_microsecond(digits: str, offset: str) -> None:
+    assert parse_instant(f"2025-01-01T00:00:00.{digits}{offset}") == us("2025-01-01T00:00:00.123456Z")
+
+
+def test_nanoseconds_never_move_an_instant_into_the_next_day() -> None:
+    assert parse_instant("2025-01-01T23:59:59.999999999Z") == us("2025-01-01T23:59:59.999999Z")
+
+
+def test_more_than_nanoseconds_are_refused_by_number() -> None:
+    with pytest.raises(Malformed, match=r"at most 9 digits.* has 10"):
+        parse_instant("2025-01-01T00:00:00.1234567890Z")
 
 
 def test_of_a_repeated_time_the_first_is_meant_and_a_skipped_one_keeps_the_old_offset() -> None:

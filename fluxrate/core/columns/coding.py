@@ -82,23 +82,36 @@ class Coder:
             return None
         return self.dictionaries.setdefault(key, Dictionary())
 
-    def counted(self, frame: Frame, keys: Sequence[str]) -> Codes:
-        """Codes of the first of `keys` that each row has, as if all keys shared one dictionary."""
-        present = [key for key in keys if key in frame.meta]
-        if not present:
-            return np.full(len(frame), MISSING, np.int32)
-        codes = frame.meta[present[0]]
-        for key in present[1:]:
-            absent = codes < 0
-            if absent.any():
-                codes = np.where(absent, self._translated(key, present[0])[frame.meta[key]], codes)
-        return codes
+    def counted(self, frames: Sequence[Frame], keys: Sequence[str]) -> list[Codes]:
+        """For each frame the codes of the first of `keys` that each row has, as if all keys shared one dictionary.
 
-    def _translated(self, key: str, into: str) -> Codes:
-        """For each code of `key` the code of the same value in `into`, fresh ones after its last; MISSING stays (last item)."""
-        source, target = self.dictionaries[key].values, self.dictionaries[into]
-        fresh = len(target.values)
-        codes = [target.codes.get(value, fresh + position) for position, value in enumerate(source)]
+        Frames whose codes are to be compared are given together: one may lack a key that the other has, and dictionaries
+        grow between two calls.
+        """
+        present = [key for key in keys if any(key in frame.meta for frame in frames)]
+        if not present:
+            return [np.full(len(frame), MISSING, np.int32) for frame in frames]
+        first, *others = present
+        found = [frame.codes(first) for frame in frames]
+        known, fresh = len(self.dictionaries[first].values), dict[str, int]()
+        for key in others:
+            if any((codes < 0).any() for codes in found):
+                table = self._translated(key, first, known, fresh)
+                found = [
+                    np.where(codes < 0, table[frame.codes(key)], codes)
+                    for frame, codes in zip(frames, found, strict=True)
+                ]
+        return found
+
+    def _translated(self, key: str, into: str, known: int, fresh: dict[str, int]) -> Codes:
+        """For each code of `key` that of the same value among the `known` of `into`, or one after them that is kept in
+        `fresh`; MISSING stays (last item).
+        """
+        target = self.dictionaries[into].codes
+        codes = []
+        for value in self.dictionaries[key].values:
+            code = target.get(value, known)
+            codes.append(code if code < known else fresh.setdefault(value, known + len(fresh)))
         return np.array([*codes, MISSING], np.int32)
 
     def rows_with(self, frame: Frame, key: str, values: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -108,3 +121,4 @@ class Coder:
             return np.zeros(len(frame), np.bool_)
         wanted = [code for code in map(dictionary.find, values) if code >= 0]
         return np.isin(codes, np.array(wanted, np.int32))
+

@@ -105,11 +105,11 @@ def _arrays(pk: int, frame: Frame, keys: Sequence[str]) -> dict[str, NDArray[Any
 
 
 def _frame(generation: Path, pk: int, keys: Sequence[str]) -> Frame:
-    columns = [_array(generation / f"{pk}.{name}.npy", dtype) for name, dtype in _COLUMNS]
+    ts, seq, quantity, customer = (_array(generation / f"{pk}.{name}.npy", dtype) for name, dtype in _COLUMNS)
     meta = {key: _array(generation / f"{pk}.meta-{index}.npy", np.int32) for index, key in enumerate(keys)}
-    if len({len(column) for column in (*columns, *meta.values())}) != 1:
+    if len({len(column) for column in (ts, seq, quantity, customer, *meta.values())}) != 1:
         raise ValueError(f"the columns of meter {pk} differ in length")
-    return Frame(*columns, meta=meta)
+    return Frame(ts, seq, quantity, customer, meta)
 
 
 def _array(path: Path, dtype: type) -> NDArray[Any]:

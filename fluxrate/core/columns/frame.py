@@ -42,6 +42,11 @@ class Frame:
     def __len__(self) -> int:
         return len(self.ts)
 
+    def codes(self, key: str) -> Codes:
+        """The codes of a metadata key, `MISSING` everywhere when no row has it."""
+        codes = self.meta.get(key)
+        return np.full(len(self), MISSING, np.int32) if codes is None else codes
+
     def slice(self, start: int, stop: int) -> Frame:
         """Rows `start:stop` as views; copies nothing."""
         cut = slice(start, stop)
@@ -51,6 +56,7 @@ class Frame:
             self.quantity[cut],
             self.customer[cut],
             {key: codes[cut] for key, codes in self.meta.items()},
+            self.property[cut],
         )
 
     def take(self, where: NDArray[Any]) -> Frame:
@@ -95,14 +101,9 @@ def merge(frames: Sequence[Frame]) -> Frame:
         np.concatenate([frame.seq for frame in filled])[order],
         np.concatenate([frame.quantity for frame in filled])[order],
         np.concatenate([frame.customer for frame in filled])[order],
-        {key: np.concatenate([_codes(frame, key) for frame in filled])[order] for key in keys},
+        {key: np.concatenate([frame.codes(key) for frame in filled])[order] for key in keys},
         np.concatenate([frame.property for frame in filled])[order] if has_property else EMPTY.property,
     )
-
-
-def _codes(frame: Frame, key: str) -> Codes:
-    codes = frame.meta.get(key)
-    return np.full(len(frame), MISSING, np.int32) if codes is None else codes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +115,8 @@ class Snapshot:
 
     def __post_init__(self) -> None:
         for frame in (self.base, self.tail):
-            for array in (frame.ts, frame.seq, frame.quantity, frame.customer, *frame.meta.values()):
+            arrays: tuple[NDArray[Any], ...] = (frame.ts, frame.seq, frame.quantity, frame.customer)
+            for array in (*arrays, *frame.meta.values()):
                 array.flags.writeable = False
 
     def __len__(self) -> int:

@@ -18,7 +18,6 @@ LIMB = 32
 
 _LOW = (1 << LIMB) - 1
 _INT64 = (1 << 63) - 1
-_TABLE_CELLS = 32_000_000
 
 
 def counts(bounds: Ints) -> Ints:
@@ -56,34 +55,41 @@ def lasts(values: Ints, bounds: Ints, empty: int) -> Ints:
 def distinct(codes: Codes, bounds: Ints) -> Ints:
     """Distinct codes per bucket; negative codes do not count.
 
-    A table of buckets by codes is filled in one pass where it stays small; else the pairs are sorted.
+    A row counts when the row before it with the same code lies in an earlier bucket, so the cost does not grow with the
+    number of buckets or codes.
     """
-    buckets = len(bounds) - 1
-    codes = codes[bounds[0] : bounds[-1]] if len(codes) else codes
-    known = codes >= 0
-    owner = np.repeat(np.arange(buckets, dtype=np.int64), np.diff(bounds))
-    if not known.all():
-        codes, owner = codes[known], owner[known]
-    if not len(codes):
-        return np.zeros(buckets, np.int64)
-    width = int(codes.max()) + 1
-    if buckets * width <= max(_TABLE_CELLS, 8 * len(codes)):
-        table = np.zeros(buckets * width, np.bool_)
-        table[owner * width + codes] = True
-        return np.count_nonzero(table.reshape(buckets, width), axis=1).astype(np.int64)
-    pairs = np.unique(owner * width + codes)
-    return np.bincount(pairs // width, minlength=buckets).astype(np.int64)
+    first, last = int(bounds[0]), int(bounds[-1])
+    codes = codes[first:last]
+    if len(bounds) == 2:
+        return np.array([np.count_nonzero(np.bincount(codes[codes >= 0]))], np.int64)
+    starts = np.repeat(bounds[:-1] - first, np.diff(bounds))
+    new = (_previous(codes) < starts) & (codes >= 0)
+    return _reduce(np.add, new.astype(np.int64), bounds - first, 0)
+
+
+def _previous(codes: Codes) -> Ints:
+    """For each row the position of the row before it with the same code, -1 where it is the first."""
+    order = _order(codes)
+    ordered = codes[order]
+    previous = np.full(len(codes), -1, np.int64)
+    repeats = np.flatnonzero(ordered[1:] == ordered[:-1])
+    previous[order[repeats + 1]] = order[repeats]
+    return previous
+
+
+def _order(codes: Codes) -> Ints:
+    """The stable order by code. Codes of 16 bits are sorted by radix, several times faster than the comparison sort."""
+    if len(codes) and int(codes.min()) >= -1 and int(codes.max()) < (1 << 16) - 1:
+        return np.argsort((codes + 1).astype(np.uint16), kind="stable")
+    return np.argsort(codes, kind="stable")
 
 
 def groups(codes: Codes) -> tuple[Ints, Codes, Ints]:
-    """Rows grouped by code: the stable order that does it, the codes in order, and the bounds of their groups.
-
-    Codes of 16 bits are sorted by radix, several times faster than the comparison sort that 32 bits get.
-    """
-    narrow = codes.astype(np.int16) if len(codes) and int(codes.max()) < 1 << 15 else codes
-    order = np.argsort(narrow, kind="stable")
+    """Rows grouped by code: the stable order that does it, the codes in order, and the bounds of their groups."""
+    order = _order(codes)
     ordered = codes[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(ordered) else np.empty(0, int)
+    changes = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    starts = np.concatenate(([0], changes)) if len(ordered) else changes
     return order, ordered[starts], np.append(starts, len(ordered)).astype(np.int64)
 
 

@@ -150,8 +150,7 @@ def _mixed(connection: Connection, rows: list[EventRow], created: set[int]) -> l
     # A repeated event adds nothing, also not the customer it alone names.
     customers.remove(connection, created - {row[2] for row in rows if row[0] in accepted})
     return [
-        Stored(Event(*row), False) if row[0] in accepted else Stored(originals[row[1], row[6]], True)
-        for row in rows
+        Stored(Event(*row), False) if row[0] in accepted else Stored(originals[row[1], row[6]], True) for row in rows
     ]
 
 

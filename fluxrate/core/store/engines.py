@@ -45,18 +45,14 @@ def parse(url: str) -> URL:
     try:
         parsed = make_url(text)
     except (sql.ArgumentError, ValueError) as error:
-        raise ConfigError(
-            "The database URL cannot be read; give sqlite:///FILE or postgresql://..."
-        ) from error
+        raise ConfigError("The database URL cannot be read; give sqlite:///FILE or postgresql://...") from error
     if parsed.drivername == "sqlite":
         if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
             raise ConfigError("A SQLite store lives in a file: give sqlite:///FILE.")
         return parsed.set(drivername="sqlite+pysqlite")
     if parsed.drivername in ("postgresql", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
-    raise ConfigError(
-        f"The store is SQLite or PostgreSQL, but the database URL begins with {parsed.drivername!r}."
-    )
+    raise ConfigError(f"The store is SQLite or PostgreSQL, but the database URL begins with {parsed.drivername!r}.")
 
 
 def sqlite_engines(url: URL) -> tuple[Engine, Engine]:

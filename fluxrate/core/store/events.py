@@ -91,9 +91,7 @@ def _seq_at(connection: Connection, instant: int) -> int:
     low, high, best = 1, _last_seq(connection), 0
     while low <= high:
         middle = (low + high) // 2
-        query = (
-            select(events.c.seq, events.c.ingested_at).where(events.c.seq >= middle).order_by(events.c.seq)
-        )
+        query = select(events.c.seq, events.c.ingested_at).where(events.c.seq >= middle).order_by(events.c.seq)
         found = connection.execute(query.limit(1)).first()
         if found is None or found.ingested_at > instant:
             high = middle - 1

@@ -66,14 +66,13 @@ def translated() -> Iterator[None]:
 
 def is_unique_violation(error: sql.IntegrityError) -> bool:
     """Whether a value was taken already (and not another constraint broken)."""
-    name = getattr(error.orig, "sqlite_errorname", None)
-    return name in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY") or _state(error) == "23505"
+    # SQLite's extended codes would say it better, but pysqlite3 does not report them.
+    return str(error.orig).startswith("UNIQUE constraint") or _state(error) == "23505"
 
 
 def is_foreign_key_violation(error: sql.IntegrityError) -> bool:
     """Whether a row was named that is not there, or one deleted that another row names."""
-    name = getattr(error.orig, "sqlite_errorname", None)
-    return name == "SQLITE_CONSTRAINT_FOREIGNKEY" or _state(error) == "23503"
+    return str(error.orig).startswith("FOREIGN KEY constraint") or _state(error) == "23503"
 
 
 def _is_ours(error: BaseException | None) -> bool:

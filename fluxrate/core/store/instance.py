@@ -21,9 +21,7 @@ class Instance:
     def get(self, key: str) -> str | None:
         """The text under `key`, or None."""
         with self._database.read() as connection:
-            return connection.execute(
-                select(instance.c.value).where(instance.c.key == key)
-            ).scalar_one_or_none()
+            return connection.execute(select(instance.c.value).where(instance.c.key == key)).scalar_one_or_none()
 
     def set(self, key: str, value: str) -> None:
         """Put `value` under `key`, in place of what was there."""

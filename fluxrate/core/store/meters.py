@@ -21,9 +21,7 @@ from fluxrate.core.store.faults import is_foreign_key_violation, is_unique_viola
 from fluxrate.core.store.paging import Many, Page, page_of
 from fluxrate.core.store.schema import meters
 
-CHANGEABLE = frozenset(
-    {"name", "meter_name", "aggregation_type", "property_name", "unit", "filters", "status"}
-)
+CHANGEABLE = frozenset({"name", "meter_name", "aggregation_type", "property_name", "unit", "filters", "status"})
 
 _FILTERS = msgspec.json.Decoder(tuple[MeterFilter, ...])
 _BY_NAME = (func.lower(meters.c.name), meters.c.pk)
@@ -111,9 +109,7 @@ class Meters:
             raise ValueError(f"not a changeable field of a meter: {sorted(unknown)}")
         if "filters" in values:
             values["filters"] = _filters_text(values["filters"])
-        statement = (
-            meters.update().where(meters.c.pk == pk).values(**values, updated_at=now).returning(*meters.c)
-        )
+        statement = meters.update().where(meters.c.pk == pk).values(**values, updated_at=now).returning(*meters.c)
         return self._written(statement, values.get("meter_name"))
 
     def delete(self, pk: int) -> None:
@@ -136,9 +132,7 @@ class Meters:
         except sql.IntegrityError as error:
             if not is_unique_violation(error):
                 raise
-            raise Conflict(
-                f"The meter_name {meter_name!r} is taken by another meter.", field="meter_name"
-            ) from error
+            raise Conflict(f"The meter_name {meter_name!r} is taken by another meter.", field="meter_name") from error
         if row is None:
             raise NotFound("There is no such meter.")
         return _meter(row)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
-from flask import Response
+from flask import Blueprint, Response
 
 from fluxrate import __version__
 from fluxrate.core.errors import Unavailable

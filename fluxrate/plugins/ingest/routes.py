@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 
 from fluxrate.core.drafts import decode_many, decode_one
 from fluxrate.core.errors import Malformed
@@ -72,13 +72,10 @@ def send_batch(args: dict[str, Any]) -> Response:
 
 
 def _one() -> Response:
-    if request.args:
-        raise Malformed(f"This call takes no query parameters, but {', '.join(sorted(request.args))[:100]!r} came.")
     parts = services()
     (outcome,) = parts.ingest.accept([decode_one(read_body(JSON))])
-    if outcome.error is not None:
-        raise outcome.error
-    assert outcome.event is not None and outcome.meter is not None  # noqa: S101 - what is not rejected has both
+    if outcome.error is not None or outcome.event is None or outcome.meter is None:
+        raise outcome.error or Malformed("The event was refused.")
     customer = parts.store.customers.by_pks([outcome.event.customer_pk])[outcome.event.customer_pk]
     shape = event_shape(outcome.event, outcome.meter, customer)
     if outcome.status == "accepted":

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response
 
-from fluxrate.core import accounts
+from fluxrate.core import accounts, text
 from fluxrate.core.calendar import rfc3339
 from fluxrate.core.errors import NotFound
 from fluxrate.core.model import ApiKey
@@ -64,7 +64,7 @@ def revoke_key(key: str) -> Response:
 def _key_of(reference: str) -> ApiKey:
     found = services().store.keys.find(reference) if "\0" not in reference else None
     if found is None:
-        raise NotFound(f"No API key has the id or prefix {reference!r}.")
+        raise NotFound(f"No API key has the id or prefix {text.show(reference)}.")
     return found
 
 

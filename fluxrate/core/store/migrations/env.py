@@ -8,8 +8,6 @@ from typing import Any
 
 from alembic import context
 
-from fluxrate.core.store.schema import METADATA
-
 connection = context.config.attributes["connection"]
 if connection is None:
     raise RuntimeError("migrations run through fluxrate.core.store.migrate only")
@@ -22,6 +20,7 @@ def _note(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:
     context.config.attributes["applied"].append(step.up_revision_id)
 
 
-context.configure(connection=connection, target_metadata=METADATA, on_version_apply=_note)
+# Without the schema's metadata: its naming convention would put a second prefix before the names in a revision.
+context.configure(connection=connection, on_version_apply=_note)
 with context.begin_transaction():
     context.run_migrations()

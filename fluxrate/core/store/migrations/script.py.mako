@@ -10,5 +10,7 @@ down_revision = ${repr(down_revision)}
 
 
 def upgrade() -> None:
-    """Prefer plain ADD COLUMN; a rebuilt table must keep STRICT and AUTOINCREMENT. Set `migrate.HEAD` to this revision."""
+    """Say here what it does, and set `migrate.HEAD` to this revision. Prefer ADD COLUMN; where SQLite must rebuild a
+    table, `batch_alter_table(..., table_kwargs={"sqlite_autoincrement": True})` keeps its keys from coming back.
+    """
     ${upgrades if upgrades else "pass"}

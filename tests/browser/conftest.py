@@ -1,0 +1,78 @@
+"""A real browser against a real server: Chromium through Playwright, the application on a free port of loopback."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+
+import pytest
+from playwright.sync_api import Error, sync_playwright
+from werkzeug.serving import make_server
+
+from tests.needs import need
+from tests.web.conftest import EMAIL, HOUR, PASSWORD, instance_in
+
+CUSTOMERS = (("UA", "United Air Lines"), ("B6", "JetBlue Airways"), ("DL", "Delta Air Lines"))
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One browser for all tests."""
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    need(path, "The browser tests need Chromium: apt-get install chromium.")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        except Error as error:
+            need(False, f"Chromium at {path} does not start: {error.message.splitlines()[0]}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """The root URL of an application with 90 events of three customers on two meters."""
+    instance = instance_in(tmp_path_factory.mktemp("browser"))
+    miles = instance.meter("miles", "Miles flown", unit="miles")
+    flights = instance.meter("flights", "Flights", unit="flights", aggregation_type="COUNT")
+    for place, (ref, name) in enumerate(CUSTOMERS):
+        customer = instance.customer(ref, name)
+        for i in range(20):
+            instance.send(
+                miles, customer, 100 * (i + 1), ago=(3 * i + place + 1) * HOUR, key=f"{ref}-{i}", origin="JFK"
+            )
+        for i in range(10):
+            instance.send(flights, customer, 1, ago=(5 * i + place + 1) * HOUR)
+    server = make_server("127.0.0.1", 0, instance.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    instance.services.close()
+
+
+@pytest.fixture
+def open_page(chromium, address):
+    """A function that opens a signed-in page; at the end of the test no message of console or policy may have come."""
+    contexts, messages = [], []
+
+    def opened(**options):
+        context = chromium.new_context(base_url=address, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.goto("/sign-in")
+        page.fill("input[name=email]", EMAIL)
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button[type=submit]")
+        page.wait_for_url(f"{address}/")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert messages == []

@@ -1,0 +1,130 @@
+"""The Usage Logs in a browser: live filters, the URL follows, back restores, and all of it without script too."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import expect
+
+
+def query(page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def rows(page):
+    return page.locator("#results tr[data-row]")
+
+
+def head(page):
+    return page.locator(".results-head")
+
+
+def test_typing_filters_the_list_and_the_url_follows(open_page):
+    page = open_page()
+    page.click("[data-place=logs]")
+    expect(head(page)).to_contain_text("90 events")
+    page.select_option("#meter_id", "miles")
+    expect(head(page)).to_contain_text("60 of 90 events")
+    page.keyboard.press("Escape")
+    page.locator("#customer_id").press_sequentially("united", delay=20)
+    expect(head(page)).to_contain_text("20 of 90 events")
+    page.locator("#min_quantity").press_sequentially("1500", delay=20)
+    expect(head(page)).to_contain_text("6 of 90 events")
+    expect(head(page)).to_contain_text("Sum 10,500 miles")
+    expect(rows(page)).to_have_count(6)
+    for text in rows(page).locator(".customer-cell").all_inner_texts():
+        assert text == "United Air Lines UA"
+    found = query(page)
+    assert (found["meter_id"], found["customer_id"], found["min_quantity"]) == ("miles", "UA", "1500")
+    page.reload()
+    expect(rows(page)).to_have_count(6)
+    expect(page.locator("#min_quantity")).to_have_value("1500")
+
+
+def test_back_and_forward_restore_list_and_form(open_page):
+    page = open_page()
+    page.goto("/logs")
+    page.select_option("#meter_id", "miles")
+    expect(head(page)).to_contain_text("60 of 90 events")
+    page.fill("#min_quantity", "1900")
+    expect(rows(page)).to_have_count(6)
+    page.go_back()
+    expect(head(page)).to_contain_text("60 of 90 events")
+    expect(page.locator("#min_quantity")).to_have_value("")
+    expect(page.locator("#meter_id")).to_have_value("miles")
+    page.go_back()
+    expect(head(page)).to_contain_text("90 events")
+    expect(page.locator("#meter_id")).to_have_value("")
+    page.go_forward()
+    expect(page.locator("#meter_id")).to_have_value("miles")
+    page.fill("#min_quantity", "2000")
+    expect(rows(page)).to_have_count(3)
+
+
+def test_a_field_that_cannot_be_read_keeps_the_list(open_page):
+    page = open_page()
+    page.goto("/logs?meter_id=miles")
+    page.fill("#min_quantity", "12x")
+    expect(page.locator("#note-min_quantity")).to_contain_text("The minimum is a decimal number")
+    expect(page.locator("#stale")).to_be_visible()
+    expect(head(page)).to_contain_text("60 of 90 events")
+    assert "min_quantity" not in query(page)
+    page.fill("#min_quantity", "12")
+    expect(page.locator("#stale")).to_be_hidden()
+    expect(page.locator("#note-min_quantity")).to_have_text("")
+
+
+def test_numbered_pages_swap_the_list(open_page):
+    page = open_page()
+    page.goto("/logs?page_size=25")
+    page.click("#page-2")
+    expect(page.locator(".page[aria-current]")).to_have_text("2")
+    assert query(page)["as_of"] == "90"
+    page.select_option("#page_size", "100")
+    expect(rows(page)).to_have_count(90)
+
+
+def test_a_row_opens_its_details_and_an_id_can_be_copied(open_page):
+    page = open_page()
+    page.goto("/logs?meter_id=miles&customer_id=UA")
+    rows(page).first.locator(".time-cell").click()
+    detail = page.locator("tr.detail").first
+    expect(detail).to_be_visible()
+    expect(detail).to_contain_text("UA-0")
+    detail.locator("[data-copy]").first.click()
+    expect(detail.locator("[data-copied]")).to_be_visible()
+
+
+def test_the_slash_key_goes_to_the_customer(open_page):
+    page = open_page()
+    page.keyboard.press("g")
+    page.keyboard.press("l")
+    page.wait_for_selector("#results")
+    page.keyboard.press("/")
+    expect(page.locator("#customer_id")).to_be_focused()
+
+
+def test_it_all_works_without_script(open_page):
+    page = open_page(java_script_enabled=False)
+    page.goto("/logs")
+    page.select_option("#meter_id", "miles")
+    page.fill("#customer_id", "DL")
+    page.fill("#min_quantity", "1900")
+    page.click("text=Show events")
+    expect(rows(page)).to_have_count(2)
+    assert query(page)["customer_id"] == "DL"
+    rows(page).first.locator("label.open").click()
+    expect(page.locator("tr.detail").first).to_be_visible()
+
+
+def test_nothing_scrolls_sideways_on_a_phone_and_filters_fold(open_page):
+    page = open_page(viewport={"width": 390, "height": 844})
+    for path in ("/", "/logs", "/logs?meter_id=miles&customer_id=UA"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+    expect(page.locator(".filters-fold")).to_have_text("Filters · 2")
+    expect(page.locator("#min_quantity")).to_be_hidden()
+    page.click(".filters-fold")
+    page.fill("#min_quantity", "1900")
+    expect(rows(page)).to_have_count(2)
+    expect(page.locator(".filters-fold")).to_have_text("Filters · 3")

@@ -1,0 +1,31 @@
+"""What every store must do. A test class inherits `StoreContract` and says in `url` where its database is."""
+
+from __future__ import annotations
+
+import pytest
+
+from fluxrate.core.model import Meter
+from fluxrate.core.store import Store
+from tests.contracts.store_accounts import AccountContract
+from tests.contracts.store_catalog import CustomerContract, MeterContract
+from tests.contracts.store_events import EventContract
+
+
+class StoreContract(MeterContract, CustomerContract, EventContract, AccountContract):
+    """All of it."""
+
+    def test_ping(self, store: Store) -> None:
+        """A store that can be reached says so by saying nothing."""
+        store.ping()
+
+    def test_write_is_undone_by_an_error(self, store: Store, meter: Meter) -> None:
+        """A write transaction that ends in an error leaves nothing behind."""
+
+        def change() -> None:
+            with store.write() as connection:
+                connection.exec_driver_sql("UPDATE meters SET name = 'changed'")
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            change()
+        assert store.meters.get(meter.pk) == meter

@@ -1,0 +1,187 @@
+"""The store on PostgreSQL, against a real server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from fluxrate.core.errors import Unavailable
+from fluxrate.core.store import Store
+from tests.contracts.migrations import MigrationContract
+from tests.contracts.store import StoreContract
+from tests.contracts.store_case import NOW, everything, make_meter, new, together
+from tests.postgresql import Server
+
+
+@pytest.fixture
+def url(postgresql: Server) -> str:
+    return postgresql.emptied()
+
+
+class OnPostgresql:
+    @pytest.fixture
+    def url(self, postgresql: Server) -> str:
+        return postgresql.emptied()
+
+
+class TestStore(OnPostgresql, StoreContract):
+    pass
+
+
+class TestMigrations(OnPostgresql, MigrationContract):
+    pass
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    store = Store(url)
+    store.migrate()
+    yield store
+    store.close()
+
+
+def test_sequences_are_committed_in_their_order(store: Store) -> None:
+    """A batch waits for one that has its sequences and is not committed, so no reader can pass over the
+    earlier one.
+    """
+    meter = make_meter(store)
+    done = threading.Event()
+
+    def append() -> None:
+        store.events.append([new(meter, "second")], NOW)
+        done.set()
+
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE ingest SET last_seq = last_seq + 1")
+        connection.exec_driver_sql(
+            "INSERT INTO customers (id, external_id, created_at, updated_at) VALUES ('x', 'slow', 0, 0)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO events SELECT 1, meters.pk, customers.pk, 0, 1, 0, 'first', NULL FROM meters, customers"
+        )
+        thread = threading.Thread(target=append)
+        thread.start()
+        assert not done.wait(0.3)
+        assert everything(store) == []
+    thread.join()
+    assert [row[0] for row in store.events.read_after(0)] == [1, 2]
+
+
+@pytest.mark.parametrize("level", ["serializable", "repeatable read"])
+def test_isolation_is_ours(postgresql: Server, level: str) -> None:
+    """Racing batches work also where the server's default isolation is stricter than what the store needs."""
+    url = postgresql.database()
+    with postgresql.admin(url) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET default_transaction_isolation = '{level}'")
+    store = Store(url)
+    store.migrate()
+    meter = make_meter(store)
+
+    def work(number: int) -> None:
+        for turn in range(10):
+            store.events.append([new(meter, f"{number}-{turn}")], NOW)
+
+    together(4, work)
+    assert len(everything(store)) == 40
+    store.close()
+    postgresql.drop(url)
+
+
+def test_limits_are_in_force(store: Store) -> None:
+    """Every connection has its time limits, and a commit waits for the disk."""
+    expected = {
+        "statement_timeout": "1min",
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "1min",
+        "synchronous_commit": "on",
+        "application_name": "fluxrate",
+        "transaction_isolation": "read committed",
+    }
+    for using in (store.read, store.write):
+        with using() as connection:
+            shown = {name: connection.exec_driver_sql(f"SHOW {name}").scalar() for name in expected}
+            assert shown == expected
+
+
+def test_options_of_the_url_win(url: str) -> None:
+    """Options that the URL gives are used beside ours, and instead of the same of ours."""
+    store = Store(f"{url}&options=-c%20statement_timeout%3D7s%20-c%20work_mem%3D5MB")
+    with store.read() as connection:
+        shown = [
+            connection.exec_driver_sql(f"SHOW {name}").scalar()
+            for name in ("statement_timeout", "work_mem", "lock_timeout")
+        ]
+    assert shown == ["7s", "5MB", "10s"]
+    store.close()
+
+
+def test_other_names_of_the_scheme(url: str) -> None:
+    """A URL that begins with postgres:// or names the driver is the same."""
+    for scheme in ("postgres", "postgresql+psycopg"):
+        store = Store(url.replace("postgresql", scheme, 1))
+        store.ping()
+        assert store.dialect == "postgresql"
+        store.close()
+
+
+def test_server_away() -> None:
+    """When there is no server the store is unavailable, with one sentence that shows nothing of the URL."""
+    store = Store("postgresql://someone:secret@127.0.0.1:1/none")
+    for ask in (store.ping, store.meters.all, store.migrate, lambda: store.events.read_after(0)):
+        with pytest.raises(Unavailable, match="away") as error:
+            ask()
+        assert "secret" not in error.value.detail
+
+
+def drop_connections(postgresql: Server) -> None:
+    mine = "FROM pg_stat_activity WHERE application_name = 'fluxrate'"
+    with postgresql.admin() as connection:
+        connection.execute(f"SELECT pg_terminate_backend(pid, 5000) {mine}")
+
+
+def test_lost_connections_are_replaced(store: Store, postgresql: Server) -> None:
+    """After the server has dropped every connection, the next question is answered."""
+    meter = make_meter(store)
+    drop_connections(postgresql)
+    assert store.meters.all() == [meter]
+    assert store.events.append([new(meter)], NOW)[0].event.seq == 1
+
+
+def test_connection_lost_in_a_transaction(store: Store, postgresql: Server) -> None:
+    """A connection that is lost in the middle makes the store unavailable, undoes the transaction, and heals."""
+    meter = make_meter(store)
+
+    def change() -> None:
+        with store.write() as connection:
+            connection.exec_driver_sql("UPDATE meters SET name = 'lost'")
+            drop_connections(postgresql)
+            connection.exec_driver_sql("SELECT 1")
+
+    with pytest.raises(Unavailable, match="away"):
+        change()
+    assert store.meters.all() == [meter]
+
+
+def test_lock_is_not_waited_for_without_end(store: Store, url: str) -> None:
+    """A batch that waits too long for another one's lock is unavailable, and goes in when sent again."""
+    meter = make_meter(store)
+    hasty = Store(f"{url}&options=-c%20lock_timeout%3D200ms")
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE ingest SET last_seq = last_seq + 1")
+        with pytest.raises(Unavailable, match="locked"):
+            hasty.events.append([new(meter, "k")], NOW)
+    assert hasty.events.append([new(meter, "k")], NOW)[0].duplicate is False
+    hasty.close()
+
+
+def test_order_is_by_bytes_in_the_tables(store: Store) -> None:
+    """Every text column sorts by bytes, whatever the collation of the database is."""
+    with store.read() as connection:
+        columns = connection.exec_driver_sql(
+            "SELECT table_name, column_name, collation_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND data_type = 'text'"
+        ).all()
+    assert len(columns) > 15
+    assert {collation for _, _, collation in columns} == {"C"}
