@@ -44,6 +44,9 @@ clean: ## remove what was built; the instance folder stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find fluxrate tests packaging -name __pycache__ -type d -prune -exec rm -rf {} +
 
+PRESENT = command -v $(PYTHON) >/dev/null || \
+	{ echo "$(PYTHON) is not there; on Debian, as root: apt-get install python3 python3-venv" >&2; exit 1; }
+
 # A stamp for each set of requirements: installed anew when the metadata changed, not at every start.
 $(VENV)/.ready-run: EXTRA =
 $(VENV)/.ready-test: EXTRA = [test]
@@ -54,10 +57,12 @@ $(VENV)/.ready-%: setup.cfg pyproject.toml | $(BIN)/pip
 	@touch $@
 
 $(BIN)/pip:
+	@$(PRESENT)
 	@$(PYTHON) packaging/python.py
 	@$(PYTHON) -m venv $(VENV)
 
 $(FREEZE)/bin/pip:
+	@$(PRESENT)
 	@$(PYTHON) packaging/python.py --freeze
 	@$(PYTHON) -m venv $(FREEZE)
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from flask import Flask
 from flask_smorest import Blueprint as ApiBlueprint
@@ -43,6 +44,8 @@ BUILT_IN: tuple[Plugin, ...] = (
     openapi.plugin,
 )
 ENTRY_POINTS = "fluxrate.plugins"
+_PAGES = "web"
+"""The blueprint that the application brings itself."""
 
 _SMOREST = {
     "API_TITLE": "Fluxrate",
@@ -87,7 +90,10 @@ def create_app(config: Config | None = None, plugins: Sequence[Plugin] | None = 
 
 def build_services(config: Config, registry: Registry) -> Services:
     """Open and migrate the store: everything but HTTP. The columns are loaded at first use, or by `live.load()`."""
-    config.instance.mkdir(parents=True, exist_ok=True)
+    try:
+        config.instance.mkdir(parents=True, exist_ok=True)
+    except OSError as why:
+        raise ConfigError(f"The instance folder {config.instance} cannot be made: {why.strerror}.") from why
     store = Store(config.database_url)
     store.migrate()
     live = LiveColumns(store, config.instance / "columns")
@@ -117,6 +123,8 @@ def now() -> int:
 def installed_plugins(config: Config) -> list[Plugin]:
     """What strangers installed, in order of name; raises ConfigError for one that does not load."""
     folder = config.text("PLUGIN_DIR")
+    if folder and not Path(folder).is_dir():
+        raise ConfigError(f"PLUGIN_DIR is a folder of plugins, but {folder} is none.", field="PLUGIN_DIR")
     if folder and folder not in sys.path:
         # A frozen binary has no site-packages: this folder is where its further plugins are.
         sys.path.insert(0, folder)
@@ -134,6 +142,7 @@ def installed_plugins(config: Config) -> list[Plugin]:
 
 def _registry(plugins: Sequence[Plugin]) -> Registry:
     registry = Registry()
+    registry.blueprints.add(_PAGES, _PAGES, "fluxrate")
     for plugin in plugins:
         registry.plugins.add(plugin.name, plugin, plugin.name)
         for metric in plugin.metrics:
@@ -142,6 +151,8 @@ def _registry(plugins: Sequence[Plugin]) -> Registry:
             registry.panels.add(panel.name, panel, plugin.name)
         for job in plugin.jobs:
             registry.jobs.add(job.name, job, plugin.name)
+        for blueprint in plugin.blueprints:
+            registry.blueprints.add(blueprint.name, blueprint, plugin.name)
     return registry
 
 
@@ -149,8 +160,6 @@ def _register_blueprints(app: Flask, plugins: Sequence[Plugin]) -> None:
     api = problem.ProblemApi(app)
     for plugin in plugins:
         for blueprint in plugin.blueprints:
-            if blueprint.name in app.blueprints:
-                raise ConfigError(f"The blueprint {blueprint.name!r} of plugin {plugin.name!r} is already there.")
             if isinstance(blueprint, ApiBlueprint):
                 api.register_blueprint(blueprint)
             else:

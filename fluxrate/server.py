@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from http import HTTPStatus
 from types import FrameType
+from typing import Any
 
 from flask import Flask
 from waitress import create_server
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.server import BaseWSGIServer
+from waitress.task import ErrorTask
 
 from fluxrate import scheduler
 from fluxrate.core.errors import ConfigError
 from fluxrate.core.services import Services
+from fluxrate.http.problem import PROBLEM, SERVER_ERROR, problem
 from fluxrate.plugin import EXTENSION
 
 _BODY_SLACK = 4
@@ -28,21 +35,7 @@ def serve(app: Flask, host: str, port: int, ready: Callable[[str], None]) -> Non
     `ready(address)` is called once connections are accepted. Raises ConfigError when the address is taken.
     """
     parts: Services = app.extensions[EXTENSION]
-    try:
-        server = create_server(
-            app,
-            host=host,
-            port=port,
-            threads=parts.settings["THREADS"],
-            connection_limit=4_000,
-            asyncore_use_poll=True,
-            channel_timeout=20,
-            max_request_body_size=parts.settings["MAX_BODY_BYTES"] * _BODY_SLACK,
-            max_request_header_size=16_384,
-            ident=None,
-        )
-    except OSError as why:
-        raise ConfigError(f"{host}:{port} cannot be served: {why.strerror or why}; name another with --port.") from why
+    server = _listening(app, parts, host, port)
     stop_jobs = scheduler.start(app)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _stop)
@@ -53,6 +46,68 @@ def serve(app: Flask, host: str, port: int, ready: Callable[[str], None]) -> Non
         stop_jobs()
         server.close()
         parts.close()
+
+
+def _listening(app: Flask, parts: Services, host: str, port: int) -> Any:
+    sockets: dict[int, Any] = {}
+    try:
+        server = create_server(
+            app,
+            map=sockets,
+            host=host,
+            port=port,
+            threads=parts.settings["THREADS"],
+            connection_limit=4_000,
+            asyncore_use_poll=True,
+            channel_timeout=20,
+            max_request_body_size=parts.settings["MAX_BODY_BYTES"] * _BODY_SLACK,
+            max_request_header_size=16_384,
+            ident=None,
+        )
+    except (OSError, ValueError) as why:
+        said = getattr(why, "strerror", None) or why
+        raise ConfigError(f"{host}:{port} cannot be served: {said}; name another with --host or --port.") from why
+    for listener in sockets.values():
+        if isinstance(listener, BaseWSGIServer):
+            listener.channel_class = Channel
+    return server
+
+
+class Parser(HTTPRequestParser):
+    """Refuses a request that states its length twice: a proxy in front may believe the other one."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """As waitress does, which would take Transfer-Encoding and pass Content-Length over."""
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Content-Length and Transfer-Encoding both came")
+
+
+class Refusal(ErrorTask):
+    """What the server refuses before the application sees it, as a problem like the application's own."""
+
+    def execute(self) -> None:
+        """Write the problem and close the connection."""
+        error, most = self.request.error, self.channel.server.adj.max_request_body_size // _BODY_SLACK
+        if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            detail = f"A body is at most {most} bytes."
+        elif error.code == HTTPStatus.INTERNAL_SERVER_ERROR:
+            detail = SERVER_ERROR
+        else:
+            detail = f"The request cannot be read as HTTP: {error.body}."
+        body = problem(error.code, error.reason, detail).get_data()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", PROBLEM))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Channel(HTTPChannel):
+    """A connection with the two parts above."""
+
+    parser_class = Parser
+    error_task_class = Refusal
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

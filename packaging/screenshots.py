@@ -62,8 +62,10 @@ def main() -> None:
         server, email, password = serve(given.instance or Path(scratch, "demo"), port)
         try:
             with sync_playwright() as playwright:
-                environment = os.environ | {"FONTCONFIG_FILE": str(fonts)}
-                browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], env=environment)
+                environment = os.environ | {"FONTCONFIG_FILE": str(fonts), "LANGUAGE": "en_GB"}
+                browser = playwright.chromium.launch(
+                    executable_path=path, args=["--no-sandbox", "--lang=en-GB"], env=environment
+                )
                 for size in SIZES:
                     for scheme in SCHEMES:
                         take(browser, f"http://127.0.0.1:{port}", given.out, size, scheme, email, password)

@@ -27,6 +27,7 @@ def open_instance(folder: Path, **settings: object) -> Services:
 
 def reopened(parts: Services) -> Services:
     """The same instance after a clean end and a new start."""
+    parts.live.refresh()
     parts.close()
     again = open_instance(parts.instance)
     again.live.load()

@@ -178,6 +178,18 @@ def rounded(value: Fraction, places: int) -> Number:
         return exact(Decimal(round(value * 10**places)).scaleb(-places))
 
 
+def share(part: Number | None, whole: Number | None) -> Decimal | None:
+    """A part of the whole as a fraction to six places, half to even; None of nothing."""
+    if part is None or not whole:
+        return None
+    return Decimal(round(Fraction(part) / Fraction(whole) * 10**SHARE_PLACES)).scaleb(-SHARE_PLACES)
+
+
+def micros(text: str) -> int:
+    """An RFC 3339 time as UTC microseconds."""
+    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)
+
+
 def same(found: object, expected: object) -> bool:
     """Whether two figures are the same value of the same type, written alike."""
     return (type(found), str(found)) == (type(expected), str(expected))

@@ -65,7 +65,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """A meter's life in a few figures; `today`, `week` and `month` run from their local start to now."""
+    """A meter's life in a few figures; `today`, `week` and `month` are the whole local day, week and month of now."""
 
     meter: Meter
     total_events: int

@@ -92,15 +92,15 @@ def _reason(why: Exception) -> str:
     if isinstance(why, UnicodeDecodeError):
         return "it is not UTF-8"
     said = str(why).encode("unicode_escape").decode()[:_REASON_LENGTH]
-    return said[:1].lower() + said[1:]
+    return said if said[1:2].isupper() else said[:1].lower() + said[1:]
 
 
-def decode_value(raw: bytes | msgspec.Raw) -> Any:
-    """One JSON value; raises Malformed."""
+def decode_value(raw: bytes | msgspec.Raw, field: str) -> Any:
+    """One JSON value; raises Malformed, which names the field. Raw values have not been read before: anything may be in."""
     try:
         return msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
-        raise Malformed(f"A property is a JSON value, but {_reason(why)}.", field="properties") from why
+        raise Malformed(f"{field} is a JSON value, but {_reason(why)}.", field=field) from why
 
 
 def metadata_text(meta: Mapping[str, Any] | None) -> str | None:

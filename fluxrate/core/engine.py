@@ -29,6 +29,7 @@ from fluxrate.core.text import show
 
 _SHARE_PLACES = 6
 _EVER = 1 << 62
+_BEYOND_A_MONTH = 32 * 24 * 3_600_000_000
 _ALWAYS = np.array([-_EVER, _EVER], np.int64)
 
 
@@ -72,8 +73,7 @@ class Engine:
         parts = self._parts(state, meter, query, (), metric)
         since = {}
         for group in ("day", "week", "month"):
-            edges = np.array([calendar.bucket_start(now, group, zone), _EVER], np.int64)
-            since[group] = self._per_bucket(parts, edges, meter, metric)[0][0]
+            since[group] = self._per_bucket(parts, _around(now, group, zone), meter, metric)[0][0]
         return Stats(
             meter=meter,
             total_events=sum(map(len, parts)),
@@ -208,6 +208,12 @@ class Engine:
         customers = self._store.customers.by_pks(list({event.customer_pk for event in events.values()}))
         ordered = (events[seq] for seq in seqs.tolist())
         return tuple(LogRow(event, by_pk[event.meter_pk], customers[event.customer_pk]) for event in ordered)
+
+
+def _around(now: int, group: str, zone: str) -> Ints:
+    """The edges of the calendar day, week or month that holds `now`: what lies ahead of it is not part of today."""
+    start = calendar.bucket_start(now, group, zone)
+    return calendar.buckets(Window(start, start + _BEYOND_A_MONTH, zone), group).edges[:2]
 
 
 def _covered(query: Query, state: State) -> int:

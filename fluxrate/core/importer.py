@@ -25,6 +25,9 @@ from fluxrate.core.rows import Line, Row
 BATCH = 5_000
 KEY_SEPARATOR = "|"
 
+_OUR_FAULT = 500
+"""From this status on a refusal is not about the row: the store is away."""
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -81,16 +84,24 @@ class Importer:
         self._fixed = self._fixed_quantity()
 
     def run(self, lines: Iterable[Line], source: str, rejected: Rejected) -> Iterator[Report]:
-        """Store row by row in batches; gives the running report after each batch. `source` names the file."""
+        """Store row by row in batches; gives the running report after each batch. `source` names the file.
+
+        Raises Malformed where the rows do, after what came before is in; Unavailable when the store is away.
+        """
         report = Report()
         lines = iter(lines)
-        while batch := list(islice(lines, BATCH)):
+        damage: FluxrateError | None = None
+        while damage is None:
+            batch, damage = _next_batch(lines)
+            if not batch and damage is None:
+                return
             events = [event for event in (self._event(line, source, report, rejected) for line in batch) if event]
             stored = self._ingest.store(events, self._now)
             repeats = sum(item.duplicate for item in stored)
             report.duplicates += repeats
             report.accepted += len(stored) - repeats
             yield report
+        raise damage
 
     def _event(self, line: Line, source: str, report: Report, rejected: Rejected) -> NewEvent | None:
         try:
@@ -98,6 +109,8 @@ class Importer:
                 raise line.row
             return self._new_event(line.row, line.number, source)
         except FluxrateError as refused:
+            if refused.status >= _OUR_FAULT:
+                raise
             report.rejected += 1
             rejected(line.number, refused.detail)
             return None
@@ -115,7 +128,7 @@ class Importer:
             meter_pk=self._meter.pk,
             customer_pk=ingest.customer_pk(customer),
             customer_external_id=customer,
-            timestamp=ingest.timestamp(_text(row, columns.timestamp) or None, self._now),
+            timestamp=ingest.timestamp(self._timestamp(row), self._now),
             quantity=quantity,
             idempotency_key=self._key(row, number, source),
             metadata=metadata_text(meta),
@@ -137,6 +150,15 @@ class Importer:
             return amounts.scale_text(value, self._meter.decimals, field=name)
         return amounts.scale_json_number(_raw(value), self._meter.decimals, field=name)
 
+    def _timestamp(self, row: Row) -> str | None:
+        """The time as sent; None only where the row need not have one. An empty cell is no time, and not now either."""
+        name = self.columns.timestamp
+        if row.get(name) is not None:
+            return _text(row, name)
+        if name != Columns.timestamp:
+            raise RuleBroken(f"{name} carries the time, but it is empty.")
+        return None
+
     def _metadata(self, row: Row) -> Mapping[str, Any] | None:
         if self.columns.meta:
             return {name: _value(row[name]) for name in self.columns.meta if row.get(name) not in (None, "")}
@@ -148,19 +170,41 @@ class Importer:
             raise RuleBroken(f"metadata is a JSON object, but {text.show(found)} came.")
         return found
 
+    def _joined(self, row: Row) -> str:
+        # A key that is the same for every row would make all but the first of them duplicates.
+        for name in self.columns.keys:
+            if name not in row:
+                raise RuleBroken(f"{name} is part of the key, but the row does not have it.")
+        parts = [_text(row, name) for name in self.columns.keys]
+        if not any(parts):
+            raise RuleBroken(f"{', '.join(self.columns.keys)} make the key, but nothing is in them.")
+        return KEY_SEPARATOR.join(map(_escaped, parts))
+
     def _key(self, row: Row, number: int, source: str) -> str | None:
         if self.columns.keys:
-            return idempotency_key(KEY_SEPARATOR.join(_escaped(_text(row, name)) for name in self.columns.keys))
+            return idempotency_key(self._joined(row))
         own = _text(row, "idempotency_key")
         if own:
             return idempotency_key(own)
-        content = repr([(name, _text(row, name)) for name in row])
+        content = repr([(name, "" if value is None else _raw(value)) for name, value in row.items()])
         return "row:" + hashlib.sha256(f"{source}\n{number}\n{content}".encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def _next_batch(lines: Iterator[Line]) -> tuple[list[Line], FluxrateError | None]:
+    """The next rows, and what kept more from coming."""
+    batch: list[Line] = []
+    try:
+        batch.extend(islice(lines, BATCH))
+    except FluxrateError as damage:
+        return batch, damage
+    return batch, None
 
 
 def _text(row: Row, name: str) -> str:
     value = row.get(name)
-    return value if isinstance(value, str) else "" if value is None else _raw(value)
+    if isinstance(value, msgspec.Raw) and bytes(value)[:1] in (b"{", b"[", b"t", b"f"):
+        raise RuleBroken(f"{name} is a text or a number, but {text.show(_raw(value))} came.")
+    return "" if value is None else _raw(value)
 
 
 def _raw(value: object) -> str:
@@ -168,7 +212,7 @@ def _raw(value: object) -> str:
 
 
 def _value(value: object) -> Any:
-    return msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+    return _json(_raw(value)) if isinstance(value, msgspec.Raw) else value
 
 
 def _json(cell: str) -> Any:

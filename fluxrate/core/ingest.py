@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Raw
 
@@ -42,6 +42,14 @@ class Outcome:
         return self.error is _LEFT_OUT
 
 
+class _Checked(NamedTuple):
+    """A draft that passed; `timed` where the sender said when it happened."""
+
+    event: NewEvent
+    meter: Meter
+    timed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The settings that ingestion obeys; `max_future` in microseconds."""
@@ -70,10 +78,10 @@ class Ingest:
         checked = [self._checked(draft, meters, now) for draft in drafts]
         if atomic and any(isinstance(found, FluxrateError) for found in checked):
             return [_rejected(found, _LEFT_OUT) for found in checked]
-        right = [found for found in checked if not isinstance(found, FluxrateError)]
-        stored = iter(self.store([new for new, _ in right], now))
+        right = [found.event for found in checked if isinstance(found, _Checked)]
+        stored = iter(self.store(right, now))
         return [
-            _rejected(found, found) if isinstance(found, FluxrateError) else self._outcome(*found, next(stored))
+            self._outcome(found, next(stored)) if isinstance(found, _Checked) else _rejected(found, found)
             for found in checked
         ]
 
@@ -128,7 +136,7 @@ class Ingest:
 
     def _checked(
         self, draft: Draft | FluxrateError, meters: dict[tuple[str | None, ...], Meter], now: int
-    ) -> tuple[NewEvent, Meter] | FluxrateError:
+    ) -> _Checked | FluxrateError:
         if isinstance(draft, FluxrateError):
             return draft
         try:
@@ -136,7 +144,7 @@ class Ingest:
             meter = meters.get(reference)
             if meter is None:
                 meter = meters[reference] = self._meter(draft)
-            return self._new_event(draft, meter, now), meter
+            return _Checked(self._new_event(draft, meter, now), meter, draft.timestamp is not None)
         except FluxrateError as refused:
             return refused
 
@@ -186,12 +194,14 @@ class Ingest:
             raise NotFound(f"No customer has the id {text.show(draft.customer_id)}.", field="customer_id")
         return found.pk, found.external_id
 
-    def _outcome(self, new: NewEvent, meter: Meter, stored: Stored) -> Outcome:
-        event = stored.event
+    def _outcome(self, checked: _Checked, stored: Stored) -> Outcome:
+        new, event = checked.event, stored.event
         if not stored.duplicate:
-            return Outcome("accepted", event, meter)
-        same = (new.quantity, new.timestamp) == (event.quantity, event.timestamp) and self._same_customer(new, event)
-        return Outcome("duplicate", event, meter, conflict=not same)
+            return Outcome("accepted", event, checked.meter)
+        # A repeat that leaves the time to us says nothing else than the first: the clock has merely moved on.
+        same_time = new.timestamp == event.timestamp or not checked.timed
+        same = new.quantity == event.quantity and same_time and self._same_customer(new, event)
+        return Outcome("duplicate", event, checked.meter, conflict=not same)
 
     def _same_customer(self, new: NewEvent, event: Event) -> bool:
         if new.customer_pk is not None:
@@ -240,18 +250,19 @@ def _value(draft: Draft, meter: Meter, metric: Metric) -> tuple[dict[str, Any] |
     if meter.property_name and not metric.needs_property:
         field = f"properties.{meter.property_name}"
         raw = rest.pop(meter.property_name, ABSENT)
-    return {key: decode_value(value) for key, value in rest.items()}, _quantity(raw, meter, metric, field)
+    meta = {key: decode_value(value, f"properties.{text.show(key)[1:-1]}") for key, value in rest.items()}
+    return meta, _quantity(raw, meter, metric, field)
 
 
 def _quantity(raw: Raw, meter: Meter, metric: Metric, field: str) -> int:
     """A JSON text is exact, a JSON number is rounded to the meter's places; none means one where things are counted."""
-    token = bytes(raw).decode()
+    token = bytes(raw).decode(errors="replace")
     if token in ("", "null"):
         if metric.counts_things:
             return int(10**meter.decimals)
         raise RuleBroken(f"{field} is missing; it is a decimal such as \"1.5\".", field=field)
     if token.startswith('"'):
-        return amounts.scale_text(decode_value(token.encode()), meter.decimals, field=field)
+        return amounts.scale_text(decode_value(raw, field), meter.decimals, field=field)
     return amounts.scale_json_number(token, meter.decimals, field=field)
 
 

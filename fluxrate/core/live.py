@@ -46,35 +46,38 @@ class LiveColumns:
         self._folder = folder
         self._lock = threading.Lock()
         self._acknowledged = 0
+        self._acknowledging = threading.Lock()
         self._saved_seq = 0
         self._known_meters: set[int] = set()
+        self._loaded = False
         self.coder = Coder(msgspec.json.Decoder(dict).decode)
         self._state = State()
 
     def load(self) -> None:
-        """Start from the saved columns where they fit, then read what the store has beyond them."""
-        last_seq = self._store.events.last_seq()
-        if self._folder is not None:
-            saved = files.load(self._folder, self._instance_id(), last_seq)
-            if saved is not None:
-                self.coder = Coder(msgspec.json.Decoder(dict).decode, saved.dictionaries)
-                self._state = saved.state
-                self._saved_seq = saved.state.seq
+        """Start from the saved columns where they fit, then read what the store has beyond them; the first refresh does
+        it too.
+        """
         self.refresh()
 
     def current(self) -> State:
         """A state that includes every event this process has acknowledged."""
-        state = self._state
-        return state if state.seq >= self._acknowledged else self.refresh()
+        if self._loaded:
+            state = self._state
+            if state.seq >= self._acknowledged:
+                return state
+        return self.refresh()
 
     def acknowledge(self, seq: int) -> None:
         """Say that an event of this sequence was acknowledged; later reads include it."""
-        if seq > self._acknowledged:
-            self._acknowledged = seq
+        # Two threads that both found the same smaller number would otherwise leave the smaller of theirs.
+        with self._acknowledging:
+            self._acknowledged = max(self._acknowledged, seq)
 
     def refresh(self) -> State:
         """Take in what the store has beyond this state, and swap."""
         with self._lock:
+            if not self._loaded:
+                self._restore()
             seq = self._state.seq
             arrived: dict[int, list[Frame]] = {}
             while rows := self._store.events.read_after(seq, _CHUNK):
@@ -85,6 +88,7 @@ class LiveColumns:
                 old = self._state
                 fresh = {pk: old.snapshot(pk).extended(merge(frames)) for pk, frames in arrived.items()}
                 self._state = State(seq, {**old.meters, **fresh})
+            self._loaded = True
             return self._state
 
     def save(self, *, force: bool = False) -> None:
@@ -96,13 +100,26 @@ class LiveColumns:
                 return
             dictionaries = {key: list(found.values) for key, found in self.coder.dictionaries.items()}
             try:
-                files.save(self._folder, self._instance_id(), state, dictionaries)
+                files.save(self._folder, self._instance_id(), self._event_at(state.seq), state, dictionaries)
                 self._saved_seq = state.seq
             except OSError as why:
                 _LOG.warning("The columns could not be saved, the next start reads the store instead: %s", why)
 
+    def _restore(self) -> None:
+        if self._folder is None:
+            return
+        saved = files.load(self._folder, self._instance_id(), self._event_at)
+        if saved is not None:
+            self.coder = Coder(msgspec.json.Decoder(dict).decode, saved.dictionaries)
+            self._state = saved.state
+            self._saved_seq = saved.state.seq
+
     def _instance_id(self) -> str:
         return self._store.instance.get("id") or ""
+
+    def _event_at(self, seq: int) -> str | None:
+        event = self._store.events.get(seq)
+        return None if event is None else event.id
 
     def _frames(self, rows: Sequence[StoredRow]) -> Iterator[tuple[int, Frame]]:
         """Rows as the store gives them, by meter and in order of time. Metadata keys that no row has are left out."""
@@ -121,10 +138,12 @@ class LiveColumns:
             yield pk, Frame(ts[mine], seq[mine], quantity[mine], customer[mine].astype(np.int32), kept)
 
     def _learn(self, meter_pks: Iterable[int]) -> None:
-        """Before events of a new meter come in, make sure that the metadata keys it counts by are coded."""
+        """Before the first events of a meter come in, make sure that the metadata keys it counts by are coded.
+
+        Until then its property and filters may still change, so what was learned with another meter's events is no use.
+        """
         if self._known_meters.issuperset(meter_pks):
             return
+        self._known_meters.update(meter_pks)
         meters = self._store.meters.all()
-        self._known_meters = {meter.pk for meter in meters}
-        needed = {key for meter in meters for key in (*properties(meter), *(f.key for f in meter.filters))}
-        self.coder.needed = frozenset(needed)
+        self.coder.needed = frozenset(key for m in meters for key in (*properties(m), *(own.key for own in m.filters)))

@@ -21,7 +21,7 @@ def create(store: Store, metrics: Metrics, fields: Mapping[str, Any], now: int) 
     meter_name = text.slug(fields["meter_name"], "meter_name")
     checked = _checked(
         {
-            "name": fields.get("name") or meter_name,
+            "name": meter_name if fields.get("name") is None else fields["name"],
             "aggregation_type": fields["aggregation_type"],
             "property_name": fields.get("property_name"),
             "unit": fields.get("unit"),
@@ -62,14 +62,16 @@ def _checked(fields: Mapping[str, Any], metrics: Metrics) -> dict[str, Any]:
         check_status(checked["status"])
     if "name" in checked:
         checked["name"] = text.clean(checked["name"], "name")
-    for name, longest in (("unit", 32), ("property_name", 255)):
-        if checked.get(name) is not None:
-            checked[name] = text.clean(checked[name], name, longest=longest)
+    if checked.get("unit") is not None:
+        checked["unit"] = text.clean(checked["unit"], "unit", longest=32)
+    if checked.get("property_name") is not None:
+        checked["property_name"] = text.identifier(checked["property_name"], "property_name")
     if "filters" in checked:
         checked["filters"] = tuple(_filter(sent) for sent in checked["filters"])
     return checked
 
 
 def _filter(sent: Mapping[str, Any]) -> MeterFilter:
-    values = tuple(text.clean(value, "filters.values") for value in sent["values"])
-    return MeterFilter(text.clean(sent["key"], "filters.key"), values)
+    # Compared with what senders write, so they are kept as sent: a text that was tidied up would match nothing.
+    values = tuple(text.identifier(value, "filters.values") for value in sent["values"])
+    return MeterFilter(text.identifier(sent["key"], "filters.key"), values)

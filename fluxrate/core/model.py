@@ -1,6 +1,7 @@
 """The frozen records that every room shares. Times are UTC microseconds, quantities integers in the meter's smallest unit.
 
-`pk` is the store's integer key and never leaves the process; `id` is the public UUID as text.
+`pk` is the store's integer key and never leaves the process; `id` is the public UUID as text. Events are msgspec structs
+out of sight of the garbage collector: a batch makes thousands, and walking them took a third of the time of storing them.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 Number = int | Decimal
 """An exact figure as it leaves the engine: an int where it is whole, a Decimal without trailing zeros where not."""
@@ -59,8 +62,7 @@ class Customer:
     updated_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(msgspec.Struct, frozen=True, gc=False):
     """An event that passed every check and waits to be stored.
 
     `customer_pk` is None when the customer is to be created under `customer_external_id` in the same transaction.
@@ -76,8 +78,7 @@ class NewEvent:
     metadata: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """A stored event; `seq` is its ingest sequence, the tie-break of every order by time."""
 
     seq: int
@@ -95,8 +96,7 @@ class Event:
         return event_id(self.seq, self.ingested_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """What became of one `NewEvent`: the event as stored (the first one for a repeated key)."""
 
     event: Event

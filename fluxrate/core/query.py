@@ -41,11 +41,11 @@ class Query:
     def parse(
         cls, args: Mapping[str, str | None], *, now: int, seq_at: SeqAt | None = None, customers: Iterable[str] = ()
     ) -> Query:
-        """Read `start_date`, `end_date`, `timezone`, `group_by`, `min_quantity`, `max_quantity`, `as_of` and `fill` from texts.
+        """Read `start_date`, `end_date`, `timezone`, `group_by`, `min_quantity`, `max_quantity`, `as_of` and `fill`.
 
-        Absent and empty parameters take their defaults. `seq_at` turns an `as_of` that is an instant into the sequence of
-        the last event that had arrived by then; without it only sequences are read. Raises Malformed, naming the parameter,
-        for what cannot be read.
+        Absent and empty parameters take their defaults. `seq_at` turns an `as_of` that is an instant into the
+        sequence of the last event that had arrived by then; without it only sequences are read. Raises Malformed,
+        naming the parameter, for what cannot be read.
         """
         zone = calendar.check_zone(args.get("timezone") or "UTC")
         window = calendar.parse_window(args.get("start_date"), args.get("end_date"), zone, now)
@@ -78,13 +78,14 @@ def _as_of(text: str | None, zone: str, now: int, seq_at: SeqAt | None) -> int |
         return None
     if text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
+    instant = _instant(text, zone)
     # A date would leave open whether the day itself counts.
-    if seq_at is None or len(text) <= len("2025-01-31"):
+    if instant is None or seq_at is None or len(text) <= len("2025-01-31"):
         raise Malformed(
-            f"as_of is an ingest sequence such as 1024 or an instant such as 2025-01-31T10:00:00Z, but {show(text)} came.",
+            "as_of is an ingest sequence such as 1024 or an instant such as 2025-01-31T10:00:00Z,"
+            f" but {show(text)} came.",
             field="as_of",
         )
-    instant = calendar.parse_instant(text, zone, "as_of")
     if instant > now:
         raise Malformed(
             f"as_of is not later than now ({calendar.rfc3339(now)}), because more may arrive until then,"
@@ -92,3 +93,10 @@ def _as_of(text: str | None, zone: str, now: int, seq_at: SeqAt | None) -> int |
             field="as_of",
         )
     return seq_at(instant)
+
+
+def _instant(text: str, zone: str) -> int | None:
+    try:
+        return calendar.parse_instant(text, zone, "as_of")
+    except Malformed:
+        return None

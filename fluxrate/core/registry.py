@@ -1,4 +1,4 @@
-"""Names to metrics, panels and jobs of one application; refuses duplicates, names their owners, and freezes."""
+"""Names to metrics, panels, jobs and blueprints of one application; refuses duplicates, names owners, and freezes."""
 
 from __future__ import annotations
 
@@ -61,15 +61,16 @@ class Metrics(Names[Metric]):
 
 
 class Registry:
-    """All names of one application. Panels and jobs are the values of `fluxrate.plugin`, kept here untyped."""
+    """All names of one application. Panels, jobs and blueprints are kept here untyped, as core knows none of them."""
 
     def __init__(self) -> None:
         self.plugins: Names[Any] = Names("plugin")
         self.metrics = Metrics()
         self.panels: Names[Any] = Names("panel")
         self.jobs: Names[Any] = Names("job")
+        self.blueprints: Names[Any] = Names("blueprint")
 
     def freeze(self) -> None:
         """Refuse everything that comes later."""
-        for names in (self.plugins, self.metrics, self.panels, self.jobs):
+        for names in (self.plugins, self.metrics, self.panels, self.jobs, self.blueprints):
             names.freeze()

@@ -5,9 +5,11 @@ Reads as a stream, so a file may be larger than memory. A row that cannot be rea
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ FORMATS = ("csv", "ndjson")
 _GZIP = b"\x1f\x8b"
 _NAMES = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 _LONGEST_LINE = 1 << 20
+_DAMAGED = (gzip.BadGzipFile, zlib.error, EOFError)
 
 Row = Mapping[str, object]
 """Column to value: a text in CSV; a text or raw JSON of anything else in NDJSON."""
@@ -32,7 +35,7 @@ _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row, or why there is none, and its line in the file (the first is 1)."""
+    """One row, or why there is none, and the line of the file it begins on (the first is 1)."""
 
     number: int
     row: Row | FluxrateError
@@ -44,7 +47,10 @@ def format_of(name: str) -> str | None:
 
 
 def read(source: BinaryIO, kind: str) -> tuple[list[str] | None, Iterator[Line]]:
-    """The header (None where rows name their own columns) and the rows. Raises Malformed for a file without a header."""
+    """The header (None where rows name their own columns) and the rows. Raises Malformed for a file without a header.
+
+    So do the rows where a gzip file is cut short or damaged; those before have been given by then.
+    """
     buffered = source if isinstance(source, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, source))
     if buffered.peek(2)[:2] == _GZIP:
         buffered = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=buffered)))
@@ -58,8 +64,10 @@ def _csv(file: io.TextIOWrapper) -> tuple[list[str], Iterator[Line]]:
     reader = csv.reader(file, strict=True)
     try:
         header = next(reader)
-    except (StopIteration, csv.Error, gzip.BadGzipFile, EOFError) as why:
+    except (StopIteration, csv.Error) as why:
         raise Malformed("A CSV file begins with a header line, but there is none.") from why
+    except _DAMAGED as why:
+        raise _damaged(1) from why
     if len(set(header)) != len(header):
         raise Malformed("The header of a CSV file names each column once, but one comes twice.")
     return header, _csv_rows(reader, header)
@@ -68,40 +76,63 @@ def _csv(file: io.TextIOWrapper) -> tuple[list[str], Iterator[Line]]:
 def _csv_rows(reader: Iterator[list[str]], header: list[str]) -> Iterator[Line]:
     width = len(header)
     while True:
+        # A quoted cell may run over several lines: the reader's own number is that of the last one.
+        number = _lines_read(reader) + 1
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as why:
-            yield Line(_line(reader), Malformed(f"The row is no CSV: {why}."))
+            yield Line(number, Malformed(f"The row is no CSV: {why}."))
             continue
-        except (gzip.BadGzipFile, EOFError) as why:
-            yield Line(_line(reader), Malformed("The gzip file is cut short or damaged from here on."))
-            raise Malformed("The gzip file is cut short or damaged.") from why
+        except _DAMAGED as why:
+            raise _damaged(number) from why
         if len(cells) == width:
-            yield Line(_line(reader), dict(zip(header, cells, strict=True)))
+            yield Line(number, dict(zip(header, cells, strict=True)))
         elif cells:
-            yield Line(_line(reader), Malformed(f"The row has {width} cells, as the header, but {len(cells)} came."))
+            yield Line(number, Malformed(f"The row has {width} cells, as the header, but {len(cells)} came."))
 
 
-def _line(reader: object) -> int:
+def _lines_read(reader: object) -> int:
     return cast(int, reader.line_num)  # type: ignore[attr-defined]
 
 
 def _objects(file: io.BufferedReader) -> Iterator[Line]:
     number = 0
-    while line := file.readline(_LONGEST_LINE):
+    while line := _next_line(file, number):
         number += 1
-        if line.strip():
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
+        if len(line) > _LONGEST_LINE:
+            yield Line(number, Malformed(f"A line has at most {_LONGEST_LINE} bytes, but more came."))
+        elif line.strip():
             yield Line(number, _object(line))
+
+
+def _next_line(file: io.BufferedReader, number: int) -> bytes:
+    """The next line; of one that is too long its start, which is still too long."""
+    try:
+        line = rest = file.readline(_LONGEST_LINE + 1)
+        while len(rest) > _LONGEST_LINE and not rest.endswith(b"\n"):
+            rest = file.readline(_LONGEST_LINE + 1)
+    except _DAMAGED as why:
+        raise _damaged(number + 1) from why
+    return line
+
+
+def _damaged(number: int) -> Malformed:
+    return Malformed(f"The gzip file is cut short or damaged from line {number} on.")
 
 
 def _object(line: bytes) -> Row | FluxrateError:
     try:
-        found = _OBJECT.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
+        # Decoded whole: msgspec passes over the bytes of a raw value without looking whether they are UTF-8.
+        found = _OBJECT.decode(line.decode())
+        return {key: _plain(bytes(value)) for key, value in found.items()}
+    except UnicodeDecodeError:
+        return Malformed("The line is one JSON object, but it is not UTF-8.")
+    except (msgspec.MsgspecError, RecursionError) as why:
         return Malformed(f"The line is one JSON object, but {text.show(str(why))}.")
-    return {key: _plain(bytes(value)) for key, value in found.items()}
 
 
 def _plain(raw: bytes) -> object:

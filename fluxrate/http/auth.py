@@ -33,8 +33,8 @@ _MINUTE = 60_000_000
 def scope(name: str) -> Callable[[View], View]:
     """Let only callers with this scope in: by API key, or by a signed-in session, which has every scope.
 
-    Stands above the view's `arguments`. A view that reads no query parameters refuses them all: what is not understood is
-    never ignored.
+    Stands above the view's `arguments`. A view that reads no query parameters refuses them all: what is not
+    understood is never ignored.
     """
 
     def decorate(view: View) -> View:

@@ -6,9 +6,9 @@ Values stay texts here: `core.query` reads them, so that the API and the pages u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields
 
 from fluxrate.core import calendar, text
 from fluxrate.core.errors import NotFound
@@ -25,8 +25,6 @@ MOST_PAGE = 1_000_000_000
 class WholeField(fields.Integer):
     """A whole number in plain ASCII digits: `int` alone would also take "1_0", " 7" and digits of every script."""
 
-    default_error_messages: ClassVar = {"whole": "is a whole number from {least} to {most}, but {came} came."}
-
     def __init__(self, least: int, most: int, **more: Any) -> None:
         super().__init__(metadata={"minimum": least, "maximum": most}, **more)
         self._least, self._most = least, most
@@ -34,7 +32,9 @@ class WholeField(fields.Integer):
     def _validated(self, value: Any) -> int:
         digits = value if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19 else "-1"
         if not self._least <= int(digits) <= self._most:
-            raise self.make_error("whole", least=self._least, most=self._most, came=text.show(value))
+            raise ValidationError(
+                f"is a whole number from {self._least} to {self._most}, but {text.show(value)} came."
+            )
         return int(digits)
 
 
@@ -53,7 +53,8 @@ class TimezoneArgs(Schema):
 
     timezone = text_field("IANA name of the zone that dates and buckets are in; UTC unless said.", example="Europe/Berlin")
     as_of = text_field(
-        "Answer exactly as at this ingest sequence, or as at this instant; what arrived later is left out.", example="1024"
+        "Answer exactly as at this ingest sequence, or at this instant; what arrived later is left out.",
+        example="1024",
     )
 
 

@@ -24,7 +24,21 @@ PageMaker = Callable[[int, str, str], Response]
 
 _LOG = logging.getLogger(__name__)
 _MACHINE_PATHS = ("/api/", "/openapi.json", "/health", "/ready")
-_SERVER_ERROR = "Something failed here; it was logged."
+_METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+_DESCRIBED = {
+    400: "A rule of the product is broken.",
+    401: "No API key came, or one that is unknown or revoked.",
+    403: "The key lacks the scope of this call, or a browser's request may be forged.",
+    404: "Something that the call names does not exist.",
+    409: "The change collides with what is there.",
+    411: "The request does not state the length of its body.",
+    413: "The body or batch is too large.",
+    415: "The body is in a format that this call does not read.",
+    422: "A parameter or the body is malformed, or unknown here.",
+    500: "Something failed on the server, which logged it.",
+    503: "The store is away; nothing was half done, and trying again is safe.",
+}
+SERVER_ERROR = "Something failed here; it was logged."
 
 
 class ProblemApi(Api):
@@ -60,7 +74,7 @@ def register(app: Flask, page: PageMaker) -> None:
 
     def unforeseen(error: Exception) -> Response:
         _LOG.exception("%s %s failed", request.method, request.path)
-        return respond(500, "Something failed", _SERVER_ERROR, {}, {})
+        return respond(500, "Something failed", SERVER_ERROR, {}, {})
 
     app.register_error_handler(FluxrateError, refused)
     app.register_error_handler(HTTPException, http)
@@ -100,8 +114,30 @@ def _sentence(app: Flask, error: HTTPException) -> str:
 
 
 def describe(spec: APISpec) -> None:
-    """Say in the OpenAPI document that errors are problems; flask-smorest knows one content type for every answer."""
-    for response in spec.components.responses.values():
-        content = response.get("content", {})
-        if "application/json" in content:
-            content[PROBLEM] = content.pop("application/json")
+    """Say in the OpenAPI document which errors a call answers with, each as a problem.
+
+    flask-smorest writes the one of its own parser and a catch-all, both as application/json.
+    """
+    spec.components.schemas.pop("PaginationMetadata", None)
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    spec.components.responses.clear()
+    for status, description in _DESCRIBED.items():
+        spec.components.response(_component(status), {"description": description, "content": content})
+    for path in spec.to_dict()["paths"].values():
+        for method, operation in path.items():
+            if method in _METHODS:
+                refs = {str(status): {"$ref": f"#/components/responses/{_component(status)}"} for status in _DESCRIBED}
+                wanted = _statuses(method, operation) | operation["responses"].keys()
+                kept = {code: said for code, said in operation["responses"].items() if code not in ("default", "422")}
+                operation["responses"] = kept | {code: ref for code, ref in refs.items() if code in wanted}
+
+
+def _component(status: int) -> str:
+    return f"Problem{status}"
+
+
+def _statuses(method: str, operation: Mapping[str, Any]) -> set[str]:
+    """The errors that a call can answer with, by what it reads and does."""
+    body = {"411", "413", "415"} if "requestBody" in operation else set()
+    change = {"400", "409"} if method != "get" else set()
+    return {"401", "403", "404", "422", "500", "503"} | body | change

@@ -18,7 +18,7 @@ from fluxrate import __version__
 from fluxrate.core.amounts import to_number
 from fluxrate.http import auth
 from fluxrate.plugin import services
-from fluxrate.web import charts, dashboard, formats, links, logs, periods, sign_in
+from fluxrate.web import charts, dashboard, formats, fragments, links, logs, periods, sign_in
 
 __all__ = ["blueprint", "error_page"]
 
@@ -71,7 +71,12 @@ def blueprint() -> Blueprint:
 
 
 def error_page(status: int, title: str, detail: str) -> Response:
-    """A whole page that says what went wrong; it asks nothing of the store, which may be what failed."""
+    """A whole page that says what went wrong; it asks nothing of the store, which may be what failed.
+
+    htmx gets the sentence alone, for the notice above what it would have changed.
+    """
+    if fragments.wanted():
+        return fragments.answer(render_template("notice.html", detail=detail), status=status, keep=True)
     return make_response(render_template("error.html", status=status, title=title, detail=detail), status)
 
 

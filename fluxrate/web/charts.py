@@ -67,7 +67,7 @@ def line_chart(points: Sequence[Point], *, label: str, unit: str | None, table: 
         '<line class="chart-cursor" x1="0" x2="0" y1="{}" y2="{}"/><circle class="chart-spot" r="4"/></svg>'
         '<output class="chart-readout" hidden></output></div>'
     ).format(
-        Markup(" chart-open") if points and points[-1].state == "so far" else "",
+        Markup(" chart-open") if points and points[-1].state else "",
         table,
         " ".join("" if p.value is None else scale.y(p.value) for p in points),
         label,
@@ -95,7 +95,7 @@ def sparkline(points: Sequence[Point], *, label: str, height: int = 36) -> Marku
         label,
         height - 3.5,
         height - 3.5,
-        *((_line(points, scale), _marks(points, scale, radius="2.5")) if _any(points) else ("", "")),
+        *((_line(points, scale), _marks(points, scale, small=True)) if _any(points) else ("", "")),
     )
 
 
@@ -129,14 +129,17 @@ def _grid(lines: Sequence[Number], scale: _Scale) -> Markup:
 
 
 def _line(points: Sequence[Point], scale: _Scale) -> Markup:
-    """The stretching part: one path for what is complete, dashed ones for the ends that are not."""
+    """The stretching part: a path for what is complete, a dashed one to the bucket that is still growing.
+
+    A bucket that the window cuts stands apart: a line to it would show a fall that is only the window's edge.
+    """
     solid: list[_Piece] = []
     dashed: list[_Piece] = []
     for i, (one, two) in enumerate(pairwise(points)):
         if one.value is None or two.value is None:
             continue
-        open_end = two.state == "so far" or two.state == "part" or (i == 0 and one.state == "part")
-        (dashed if open_end else solid).append((i, one.value, two.value))
+        if "part" not in (one.state, two.state):
+            (dashed if two.state == "so far" else solid).append((i, one.value, two.value))
     return Markup(
         '<svg x="0" y="0" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" overflow="visible">'
         '<path class="chart-line" d="{}"/><path class="chart-line chart-dash" d="{}"/></svg>'
@@ -153,22 +156,20 @@ def _path(pieces: Sequence[_Piece], scale: _Scale) -> str:
     return "".join(parts)
 
 
-def _marks(points: Sequence[Point], scale: _Scale, radius: str = "3.5") -> Markup:
-    """Dots where a line cannot show a value: alone between gaps, or still growing (hollow, with its name)."""
+def _marks(points: Sequence[Point], scale: _Scale, *, small: bool = False) -> Markup:
+    """Dots where a line cannot show a value: alone between gaps, or not whole (hollow, with its name)."""
     dot = Markup('<circle class="{}" cx="{}%" cy="{}" r="{}"/>')
-    found = []
+    name = Markup('<text class="chart-label" x="{}%" dx="9" y="{}" dy="4">{}</text>')
+    found, radius = [], "2.5" if small else "3.5"
     for i, point in enumerate(points):
-        if point.value is None:
+        if point.value is None or not (point.state or _alone(points, i)):
             continue
         x, y = scale.x(i, 100), scale.y(point.value)
-        if point.state == "so far":
-            found.append(dot.format("chart-hollow", x, y, radius))
-            if scale.bottom == BOTTOM:
-                found.append(
-                    Markup('<text class="chart-label" x="{}%" dx="9" y="{}" dy="4">so far</text>').format(x, y)
-                )
-        elif _alone(points, i):
-            found.append(dot.format("chart-dot", x, y, radius))
+        if small and point.state == "part":
+            continue
+        found.append(dot.format("chart-hollow" if point.state else "chart-dot", x, y, radius))
+        if point.state and not small and i in (0, len(points) - 1):
+            found.append(name.format(x, y, point.state))
     return Markup("").join(found)
 
 

@@ -16,11 +16,13 @@ from fluxrate.core.model import Meter
 from fluxrate.http.auth import page_access
 from fluxrate.plugin import Panel, PanelContext, services
 from fluxrate.web import fragments
-from fluxrate.web.read import lenient
+from fluxrate.web.links import WINDOW
+from fluxrate.web.read import lenient, unclear
 from fluxrate.web.window_bar import window_bar
 
 log = logging.getLogger(__name__)
 
+PARAMETERS = (*WINDOW, "meter", "group_by", "as_of")
 FAILED = "This part could not be made. The other figures stand, and the server's log has the reason."
 
 
@@ -39,6 +41,7 @@ def page() -> Response:
     now = services().clock()
     args = request.args.to_dict()
     query, errors = lenient(args, now)
+    errors |= unclear(request.args, PARAMETERS)
     meters = tuple(meter for meter in services().store.meters.all() if meter.status == "ACTIVE")
     meter = selected(meters, args.get("meter"), errors)
     bar = window_bar(query.window, args, now)

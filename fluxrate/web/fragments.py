@@ -19,6 +19,13 @@ def wanted() -> bool:
     return headers.get(_REQUEST) == "true" and headers.get(_RESTORE) != "true" and headers.get(_TYPE) != "full"
 
 
+def leave_for(url: str) -> Response:
+    """Make the whole browser go there: what a part would be swapped into belongs to a page that is over."""
+    response = make_response("", 200)
+    response.headers["HX-Redirect"] = url
+    return response
+
+
 def answer(html: str, *, status: int = 200, url: str | None = None, keep: bool = False) -> Response:
     """The page or part. For a part, `url` is the address to show, and `keep` leaves the old content of the target."""
     response = make_response(html, status)

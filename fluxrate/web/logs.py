@@ -19,16 +19,17 @@ from fluxrate.http.auth import page_access
 from fluxrate.plugin import services
 from fluxrate.web import fragments
 from fluxrate.web.customers import Match, matching
-from fluxrate.web.links import canonical
+from fluxrate.web.links import WINDOW, canonical
 from fluxrate.web.pages import around
-from fluxrate.web.read import lenient
+from fluxrate.web.read import lenient, unclear
 from fluxrate.web.window_bar import window_bar
 
+COUNTED = ("meter_id", "customer_id", "min_quantity", "max_quantity")
+"""The filters that the folded form on a narrow screen counts; a window is always set."""
+PARAMETERS = (*WINDOW, *COUNTED, "page", "page_size", "as_of")
 PAGE_SIZES = (25, 50, 100, 250)
 DEFAULT_SIZE = 50
 MAX_SIZE = 1000
-COUNTED = ("meter_id", "customer_id", "min_quantity", "max_quantity")
-"""The filters that the folded form on a narrow screen counts; a window is always set."""
 
 
 @dataclass(slots=True)
@@ -81,6 +82,7 @@ def page() -> Response:
         return redirect(canonical(request.path, request.args))  # type: ignore[return-value]
     now = services().clock()
     asked = ask(request.args.to_dict(), now)
+    asked.errors |= unclear(request.args, PARAMETERS)
     found = None if asked.errors else _find(asked)
     context = {
         "asked": asked,

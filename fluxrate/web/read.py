@@ -5,8 +5,10 @@ The API refuses such a request as a whole; a page must still stand, with a windo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
+
+from werkzeug.datastructures import MultiDict
 
 from fluxrate.core.errors import Malformed
 from fluxrate.core.query import Query
@@ -40,6 +42,15 @@ def lenient(args: Mapping[str, str], now: int) -> tuple[Query, dict[str, str]]:
 
 def _seq_at(instant: int) -> int:
     return services().store.events.seq_at(instant)
+
+
+def unclear(args: MultiDict[str, str], known: Collection[str]) -> dict[str, str]:
+    """A sentence when a parameter is unknown or given twice: left out in silence it would make a wrong figure."""
+    unknown = sorted(set(args) - set(known))
+    if unknown:
+        return {"other": f"This page has no parameter {show(unknown[0])}; it knows {', '.join(known)}."}
+    twice = next((name for name, values in args.lists() if len(values) > 1), None)
+    return {"other": f"{twice} is given more than once, but this page takes one."} if twice else {}
 
 
 def sentence(field: str, detail: str, args: Mapping[str, str]) -> str:

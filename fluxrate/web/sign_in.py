@@ -14,6 +14,7 @@ from fluxrate.core.errors import FluxrateError
 from fluxrate.core.model import User
 from fluxrate.http import auth
 from fluxrate.plugin import services
+from fluxrate.web import fragments
 
 WRONG = "No account has this email and password."
 
@@ -21,6 +22,8 @@ WRONG = "No account has this email and password."
 def sign_in() -> Response:
     """`GET` and `POST /sign-in`; form fields `email`, `password`, and `next`, the local address to go on to."""
     target = _local(request.values.get("next"))
+    if fragments.wanted():
+        return fragments.leave_for(request.full_path)
     if request.method != "POST":
         return _redirect(target) if auth.current_user() else _form(next=target)
     email, password = _sent()

@@ -54,9 +54,15 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture
-def open_page(chromium, address):
+def messages():
+    """What console and policy said; a test that expects some clears it."""
+    return []
+
+
+@pytest.fixture
+def open_page(chromium, address, messages):
     """A function that opens a signed-in page; at the end of the test no message of console or policy may have come."""
-    contexts, messages = [], []
+    contexts = []
 
     def opened(**options):
         context = chromium.new_context(base_url=address, **options)

@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import expect
 
+from tests.web.conftest import EMAIL, PASSWORD
+
 
 def query(page) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
@@ -95,11 +97,40 @@ def test_a_row_opens_its_details_and_an_id_can_be_copied(open_page):
     expect(detail.locator("[data-copied]")).to_be_visible()
 
 
+def test_a_session_that_ended_leads_to_the_sign_in_page(open_page):
+    page = open_page()
+    page.goto("/logs")
+    page.context.clear_cookies()
+    page.fill("#min_quantity", "1900")
+    page.wait_for_url("**/sign-in?next=**")
+    page.fill("input[name=email]", EMAIL)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    expect(page.locator("#min_quantity")).to_have_value("1900")
+
+
+def test_a_server_that_is_away_is_named_and_the_list_stays(open_page, messages):
+    page = open_page()
+    page.goto("/logs?meter_id=miles")
+    page.route("**/logs?**", lambda route: route.abort(), times=1)
+    page.fill("#min_quantity", "1900")
+    expect(page.locator("#stale")).to_contain_text("The server did not answer")
+    expect(head(page)).to_contain_text("60 of 90 events")
+    page.fill("#min_quantity", "1800")
+    expect(rows(page)).to_have_count(9)
+    expect(page.locator("#stale")).to_be_hidden()
+    assert "Failed to load resource: net::ERR_FAILED" in messages
+    messages.clear()
+
+
 def test_the_slash_key_goes_to_the_customer(open_page):
     page = open_page()
     page.keyboard.press("g")
     page.keyboard.press("l")
     page.wait_for_selector("#results")
+    page.keyboard.press("/")
+    expect(page.locator("#customer_id")).to_be_focused()
+    page.goto("/")
     page.keyboard.press("/")
     expect(page.locator("#customer_id")).to_be_focused()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,9 @@ def frame(rows: Sequence[Row]) -> Frame:
 
 
 # Every subclass runs the same generated tests; each finds its own counter-examples anew.
-inherited = settings(max_examples=60, database=None, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+inherited = settings(
+    max_examples=60, database=None, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
+)
 
 
 class MetricContract:
@@ -92,7 +95,7 @@ class MetricContract:
     ) -> None:
         edges.sort()
         found = self.figures(rows, edges, decimals)
-        inside = [[row for row in rows if a <= row[0] < b] for a, b in zip(edges, edges[1:], strict=False)]
+        inside = [[row for row in rows if a <= row[0] < b] for a, b in pairwise(edges)]
         expected = [self.expected(bucket, decimals) for bucket in inside]
         assert list(map(repr, found)) == list(map(repr, expected))
 

@@ -32,9 +32,7 @@ class MeterContract(StoreCase):
         assert store.meters.get(999) is None
 
     def test_meter_id_comes_before_name_and_name_before_token(self, store: Store) -> None:
-        """When one meter is named like another's id or token, the id wins over the name, the name over the
-        token.
-        """
+        """When one meter is named like another's id or token, the id wins over the name, the name over the token."""
         first = make_meter(store)
         named_like_id = make_meter(store, first.id)
         named_like_token = make_meter(store, first.meter_token)

@@ -202,9 +202,7 @@ class EventContract(StoreCase):
         assert store.customers.count() == 70
 
     def test_reader_misses_nothing(self, store: Store, meter: Meter) -> None:
-        """While four threads write, reading after the last sequence seen finds every event, once and in
-        order.
-        """
+        """While four threads write, reading after the last sequence seen finds every event, once and in order."""
         acknowledged: set[int] = set()
         seen: list[int] = []
         done = threading.Event()

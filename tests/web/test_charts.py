@@ -76,6 +76,21 @@ def test_an_unfinished_bucket_is_hollow_dashed_and_named():
     assert dashed[1].startswith("M500 ")
 
 
+def test_a_bucket_that_the_window_cuts_stands_apart():
+    points = [
+        Point("a", "a", 5, 1, "part"),
+        Point("b", "b", 6, 1),
+        Point("c", "c", 7, 1),
+        Point("d", "d", 2, 1, "part"),
+    ]
+    html = str(charts.line_chart(points, label="x", unit=None, table="t"))
+    solid = re.search(r'class="chart-line" d="([^"]+)"', html)
+    assert solid
+    assert solid[1].count("L") == 1
+    assert html.count('class="chart-hollow"') == 2
+    assert "chart-hollow" not in str(charts.sparkline(points, label="x"))
+
+
 def test_a_gap_in_the_values_is_a_gap_in_the_line():
     html = str(line([1, 2, None, 4, None, 6, 7]))
     solid = re.search(r'class="chart-line" d="([^"]+)"', html)

@@ -99,3 +99,12 @@ def test_bad_parameters_stand_next_to_their_field_and_the_page_stands(filled):
 def test_every_grouping_of_a_long_window_answers(filled):
     for group in ("minute", "hour", "day", "week", "month", "quarter", "year"):
         assert filled.client.get(f"/?group_by={group}&start_date=1990-01-01&end_date=2030-01-01").status_code == 200
+
+
+def test_many_meters_are_chosen_from_a_list_that_works_without_script(empty):
+    for i in range(9):
+        empty.meter(f"m{i}", f"Meter {i}")
+    html = empty.client.get("/?meter=m7").text
+    assert '<select class="input" id="meter" name="meter" data-autosubmit>' in html
+    assert '<option value="m7" selected>Meter 7</option>' in html
+    assert "Show meter" in html

@@ -73,6 +73,8 @@ def test_a_text_that_fits_several_customers_names_them(filled):
         ("meter_id=nothing", "meter_id", "No meter has this name or id"),
         ("customer_id=nobody", "customer_id", "No customer has the id, external id or name 'nobody'."),
         ("customer_id=a%00b", "customer_id", "printable characters only"),
+        ("meta.region=eu", "other", "This page has no parameter 'meta.region'"),
+        ("customer_id=acme&customer_id=airy", "other", "customer_id is given more than once"),
         ("page=0", "page", "The page is a whole number"),
         ("page_size=5000", "page_size", "The page size is a whole number from 1 to 1,000."),
         ("as_of=99999999", "as_of", "as_of is at most"),
@@ -168,6 +170,20 @@ def test_strangers_text_is_escaped_everywhere(tmp_path):
         assert "<script>alert" not in page(instance, query, **PART).text
     assert "<script>alert" not in instance.client.get("/").text
     instance.services.close()
+
+
+def test_htmx_without_a_session_leaves_for_the_sign_in_page(filled):
+    answer = filled.app.test_client().get("/logs?meter_id=bytes", headers=PART, follow_redirects=True)
+    assert answer.headers["HX-Redirect"] == "/sign-in?next=/logs?meter_id%3Dbytes"
+    assert answer.text == ""
+
+
+def test_htmx_gets_the_sentence_of_an_error_and_keeps_the_list(filled):
+    answer = filled.client.get("/nothing", headers=PART)
+    assert answer.status_code == 404
+    assert answer.headers["HX-Reswap"] == "none"
+    assert 'id="stale"' in answer.text
+    assert "<html" not in answer.text
 
 
 def test_a_stranger_is_sent_to_sign_in_and_back(filled):

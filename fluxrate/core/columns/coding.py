@@ -85,8 +85,8 @@ class Coder:
     def counted(self, frames: Sequence[Frame], keys: Sequence[str]) -> list[Codes]:
         """For each frame the codes of the first of `keys` that each row has, as if all keys shared one dictionary.
 
-        Frames whose codes are to be compared are given together: one may lack a key that the other has, and dictionaries
-        grow between two calls.
+        Frames whose codes are to be compared are given together: one may lack a key that the other has, and
+        dictionaries grow between two calls.
         """
         present = [key for key in keys if any(key in frame.meta for frame in frames)]
         if not present:
@@ -121,4 +121,3 @@ class Coder:
             return np.zeros(len(frame), np.bool_)
         wanted = [code for code in map(dictionary.find, values) if code >= 0]
         return np.isin(codes, np.array(wanted, np.int32))
-

@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,13 @@ class Saved:
     dictionaries: Mapping[str, Sequence[str]]
 
 
-def save(folder: Path, instance_id: str, state: State, dictionaries: Mapping[str, Sequence[str]]) -> None:
-    """Write the state as a new generation and drop the former one. Raises OSError when the disk refuses."""
+def save(
+    folder: Path, instance_id: str, last_event: str | None, state: State, dictionaries: Mapping[str, Sequence[str]]
+) -> None:
+    """Write the state as a new generation and drop the former one. Raises OSError when the disk refuses.
+
+    `last_event` is the id of the event at the state's sequence.
+    """
     generation = folder / f"at-{state.seq}-{os.getpid()}"
     shutil.rmtree(generation, ignore_errors=True)
     generation.mkdir(parents=True)
@@ -55,6 +60,7 @@ def save(folder: Path, instance_id: str, state: State, dictionaries: Mapping[str
         "version": VERSION,
         "instance": instance_id,
         "seq": state.seq,
+        "last_event": last_event,
         "generation": generation.name,
         "meters": meters,
         "files": files,
@@ -67,30 +73,30 @@ def save(folder: Path, instance_id: str, state: State, dictionaries: Mapping[str
             shutil.rmtree(other, ignore_errors=True)
 
 
-def load(folder: Path, instance_id: str, last_seq: int) -> Saved | None:
+def load(folder: Path, instance_id: str, event_at: Callable[[int], str | None]) -> Saved | None:
     """The saved state, memory-mapped, or None when there is none that fits this instance and store.
 
-    `last_seq` is the store's: a save that claims to know more belongs to another past of the store.
+    `event_at` gives the id of the store's event at a sequence. A save that ends with another event belongs to another
+    past of the store, which has been put back since and may have grown again.
     """
     try:
         manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
-        return _read(folder, manifest, instance_id, last_seq)
+        return _read(folder, manifest, instance_id, event_at)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as why:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as why:
         _LOG.warning("The saved columns do not fit and are rebuilt from the store: %s", why)
         return None
 
 
-def _read(folder: Path, manifest: Mapping[str, Any], instance_id: str, last_seq: int) -> Saved:
-    for name, expected, found in (
-        ("version", VERSION, manifest["version"]),
-        ("instance", instance_id, manifest["instance"]),
-    ):
-        if found != expected:
-            raise ValueError(f"{name} is {found!r}, not {expected!r}")
-    if manifest["seq"] > last_seq:
-        raise ValueError(f"they cover sequence {manifest['seq']}, but the store ends at {last_seq}")
+def _read(
+    folder: Path, manifest: Mapping[str, Any], instance_id: str, event_at: Callable[[int], str | None]
+) -> Saved:
+    for name, expected in (("version", VERSION), ("instance", instance_id)):
+        if manifest[name] != expected:
+            raise ValueError(f"{name} is {manifest[name]!r}, not {expected!r}")
+    if type(manifest["seq"]) is not int or event_at(manifest["seq"]) != str(manifest["last_event"]):
+        raise ValueError(f"the store has another event at {manifest['seq']!r}, or none")
     generation = folder / Path(manifest["generation"]).name
     for name, (size, checksum) in manifest["files"].items():
         _check(generation / Path(name).name, size, checksum)

@@ -40,9 +40,7 @@ class Store:
         self.instance = Instance(self._database)
 
     def migrate(self) -> list[str]:
-        """Bring the tables up to date; gives the revisions applied. Safe when several processes start at
-        once.
-        """
+        """Bring the tables up to date; gives the revisions applied. Safe when several processes start at once."""
         return migrate.upgrade(self._database)
 
     def pending(self) -> bool:

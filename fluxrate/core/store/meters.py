@@ -92,9 +92,7 @@ class Meters:
         return self._written(meters.insert().values(values).returning(*meters.c), meter_name)
 
     def update(self, pk: int, changes: Mapping[str, object], now: int) -> Meter:
-        """Change the named fields. Raises NotFound, or Conflict for a taken meter_name and for other
-        `decimals`.
-        """
+        """Change the named fields. Raises NotFound, or Conflict for a taken meter_name and for other `decimals`."""
         current = self.get(pk)
         if current is None:
             raise NotFound("There is no such meter.")

@@ -7,6 +7,7 @@ fails leaves the database as it was. Refuses a database that a newer version has
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from alembic import command
@@ -17,6 +18,10 @@ from sqlalchemy import Connection, inspect
 from fluxrate.core.errors import ConfigError
 from fluxrate.core.store.connect import Database
 
+log = logging.getLogger(__name__)
+# Alembic tells every step at INFO, to whoever has set up logging; one line of our own is enough.
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
 HEAD = "0001"
 """The last revision, written down so that a start with nothing to migrate need not read the scripts."""
 
@@ -25,9 +30,7 @@ LOCK_KEY = 0x666C7578  # "flux": the advisory lock of every Fluxrate migration i
 
 
 def pending(database: Database) -> bool:
-    """Whether the database is not at the last revision yet. Raises ConfigError when it is at one unknown
-    here.
-    """
+    """Whether the database is not at the last revision yet. Raises ConfigError when it is at one unknown here."""
     with database.read() as connection:
         return _pending(connection)
 
@@ -81,6 +84,7 @@ def _apply(connection: Connection) -> list[str]:
     made = config(connection)
     command.upgrade(made, "head")
     applied: list[str] = made.attributes["applied"]
+    log.info("the database was migrated to %s", HEAD)
     return applied
 
 

@@ -46,8 +46,9 @@ def create_key(body: dict[str, Any]) -> Response:
 @blueprint.get("/<key>")
 @scope("admin")
 @blueprint.response(200, KeySchema)
+@blueprint.alt_response(409, description="Several keys have this name.")
 def get_key(key: str) -> Response:
-    """Read one API key."""
+    """Read one API key, by id, prefix or a name that is the only one."""
     return answer(_shape(_key_of(key)))
 
 
@@ -64,7 +65,7 @@ def revoke_key(key: str) -> Response:
 def _key_of(reference: str) -> ApiKey:
     found = services().store.keys.find(reference) if "\0" not in reference else None
     if found is None:
-        raise NotFound(f"No API key has the id or prefix {text.show(reference)}.")
+        raise NotFound(f"No API key has the id, prefix or name {text.show(reference)}.")
     return found
 
 

@@ -11,7 +11,7 @@ class KeyCreateSchema(Schema):
     """What makes a key."""
 
     name = fields.String(required=True, validate=validate.Length(1, 255))
-    scopes = fields.List(fields.String(metadata={"enum": list(SCOPES)}), required=True)
+    scopes = fields.List(fields.String(metadata={"enum": list(SCOPES)}), required=True, validate=validate.Length(1))
 
 
 class KeySchema(Schema):

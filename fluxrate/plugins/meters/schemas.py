@@ -18,7 +18,7 @@ class MeterFilterSchema(Schema):
 class MeterCreateSchema(Schema):
     """What makes a meter."""
 
-    meter_name = fields.String(required=True, metadata={"example": "api_calls"})
+    meter_name = fields.String(required=True, metadata={"example": "api_calls", "pattern": "^[a-z0-9][a-z0-9_.-]{0,62}$"})
     name = fields.String(load_default=None, allow_none=True, metadata={"description": "Shown to people."})
     aggregation_type = fields.String(required=True, metadata={"example": "SUM", "description": "Any registered metric."})
     property_name = fields.String(load_default=None, allow_none=True)

@@ -79,7 +79,7 @@
     if (typing(event.target) || document.querySelector("dialog[open]")) return;
     if (event.key === "/") {
       const search = document.querySelector("[data-search]");
-      if (!search) return;
+      if (!search) return void location.assign(`${document.querySelector(PLACES.l).href}#customer_id`);
       const fold = document.getElementById("show-filters");
       if (fold) fold.checked = true;
       search.focus();
@@ -165,6 +165,30 @@
     if (chart) stopReading(chart);
   });
 
-  document.addEventListener("DOMContentLoaded", showTheme);
-  document.addEventListener("htmx:after:swap", showTheme);
+  // What htmx swapped in, or could not
+  function markFields() {
+    for (const note of document.querySelectorAll(".field .note")) {
+      const input = note.parentElement.querySelector(".input");
+      if (note.classList.contains("note-bad")) input?.setAttribute("aria-invalid", "true");
+      else input?.removeAttribute("aria-invalid");
+    }
+  }
+
+  document.addEventListener("htmx:after:swap", () => {
+    showTheme();
+    markFields();
+  });
+
+  document.addEventListener("htmx:error", () => {
+    const notice = document.getElementById("stale");
+    if (!notice) return;
+    notice.textContent = "The server did not answer, so the list below is the one from before. Change a filter to try again.";
+    notice.hidden = false;
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    showTheme();
+    document.querySelector(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+    if (location.hash === "#customer_id") document.getElementById("customer_id")?.focus();
+  });
 })();

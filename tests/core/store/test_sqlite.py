@@ -1,6 +1,4 @@
-"""The store on SQLite: the contract with both drivers, the pragmas, and what happens when the file cannot
-serve.
-"""
+"""The store on SQLite: the contract with both drivers, the pragmas, and what happens when the file cannot serve."""
 
 from __future__ import annotations
 
@@ -242,9 +240,7 @@ def test_closing_leaves_one_file(store: Store, tmp_path: Path) -> None:
 
 
 def test_killed_while_writing(store: Store, url: str) -> None:
-    """Every event acknowledged before a process was killed is there afterwards, and no batch is there in
-    part.
-    """
+    """Every event acknowledged before a process was killed is there afterwards, and no batch is there in part."""
     make_meter(store)
     acknowledged: set[int] = set()
     for seed in range(5):

@@ -1,6 +1,4 @@
-"""Runs the revisions on the connection that `migrate` hands over, inside its transaction; never on one of its
-own.
-"""
+"""Runs the revisions on the connection that `migrate` hands over, inside its transaction; never on one of its own."""
 
 from __future__ import annotations
 

@@ -1,0 +1,547 @@
+"""The engine's figures on the real store, judged by the slow reference on generated events.
+
+Two ways to get events: a large world whose meter has a base and a tail (made once, asked much), and small generated lists
+that go through a restart half-way.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fluxrate.core.answers import LogPage, Usage
+from fluxrate.core.calendar import Window
+from fluxrate.core.errors import Malformed, NotFound
+from fluxrate.core.model import Meter
+from fluxrate.core.query import Query
+from fluxrate.core.services import Services
+from tests import reference
+from tests.instances import NOW, make_meter, new, open_instance, reopened, send, unscaled
+from tests.reference import AGGREGATIONS, DAY, GROUPS, HOUR, MINUTE
+
+MAX = 2**63 - 1
+ZONES = (
+    "UTC",
+    "America/New_York",
+    "Europe/Berlin",
+    "Asia/Kolkata",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+    "America/Santiago",
+)
+ANCHORS = tuple(
+    reference.micros(text)
+    for text in (
+        "1970-01-01T00:00:00Z",
+        "1985-12-31T18:30:00Z",  # Kathmandu: 5:30 to 5:45
+        "2011-12-30T10:00:00Z",  # Apia: no 30 December
+        "2021-04-03T14:00:00Z",  # Apia: the last hour back
+        "2024-12-31T23:59:59.999999Z",
+        "2025-03-09T07:00:00Z",  # New York: forward
+        "2025-03-30T01:00:00Z",  # Berlin: forward
+        "2025-04-05T15:00:00Z",  # Lord Howe: back by half an hour
+        "2025-04-06T03:00:00Z",  # Santiago: back at midnight
+        "2025-09-07T04:00:00Z",  # Santiago: midnight skipped
+        "2025-10-04T15:30:00Z",  # Lord Howe: forward
+        "2025-10-26T01:00:00Z",  # Berlin: back
+        "2025-11-02T06:00:00Z",  # New York: back
+    )
+)
+"""Instants around which clocks do something odd."""
+
+SPANS = {
+    "minute": 10 * HOUR,
+    "hour": 20 * DAY,
+    "day": 400 * DAY,
+    "week": 800 * DAY,
+    "month": 4_000 * DAY,
+    "quarter": 9_000 * DAY,
+    "year": 21_000 * DAY,
+}
+"""The longest window that a question of this grouping gets here."""
+
+CUSTOMERS = ("acme", "bolt", "Zürich AG", "d", "e")
+STEPS_CHECKED = 3_000
+
+
+def check_usage(found: Usage, events: list[reference.Event], query: Query, metric: str, decimals: int) -> None:
+    """Everything in the answer, against the reference over the events that the query's filters leave."""
+    window, group = query.window, query.group_by
+    expected = reference.usage(events, metric, decimals, window.start, window.end, group, window.zone)
+    assert reference.same(found.total, expected.total), (found.total, expected.total)
+    assert found.event_count == expected.event_count
+    assert found.unique_customers == expected.unique_customers
+    assert found.metric == metric
+    if group is None:
+        assert found.buckets == ()
+        return
+    filled = {bucket.label: bucket for bucket in found.buckets if bucket.event_count}
+    assert {label: (str(b.usage), b.event_count) for label, b in filled.items()} == {
+        label: (str(usage), count) for label, (usage, count, _, _) in expected.buckets.items()
+    }
+    for label, (usage, _, first, last) in expected.buckets.items():
+        assert type(filled[label].usage) is type(usage)
+        assert filled[label].start <= first <= last < filled[label].end
+    if query.fill == "none":
+        assert len(filled) == len(found.buckets)
+        return
+    labels = [bucket.label for bucket in found.buckets]
+    assert len(set(labels)) == len(labels)
+    assert (found.buckets[0].start, found.buckets[-1].end) == (window.start, window.end)
+    assert all(one.end == other.start for one, other in pairwise(found.buckets))
+    assert {str(b.usage) for b in found.buckets if not b.event_count} <= {str(reference.EMPTY[metric])}
+    steps = (window.end - window.start) // {"minute": MINUTE, "hour": 15 * MINUTE}.get(group, HOUR)
+    if steps < STEPS_CHECKED:
+        assert labels == reference.labels(window.start, window.end, group, window.zone)
+
+
+def kept(events: list[reference.Event], query: Query, customers: tuple[str, ...] = ()) -> list[reference.Event]:
+    """The events that pass the query's filters."""
+    return [
+        event
+        for event in events
+        if (not customers or event.customer in customers)
+        and (query.min_quantity is None or event.quantity >= query.min_quantity)
+        and (query.max_quantity is None or event.quantity <= query.max_quantity)
+        and (query.as_of is None or event.seq <= query.as_of)
+    ]
+
+
+instants = st.builds(
+    lambda anchor, offset: max(0, anchor + offset),
+    st.sampled_from(ANCHORS),
+    st.one_of(
+        st.sampled_from([0, -1, 1, -HOUR, HOUR, -30 * MINUTE, 15 * MINUTE, DAY, -DAY]),
+        st.integers(-2 * HOUR, 2 * HOUR),
+        st.integers(-400 * DAY, 400 * DAY),
+    ),
+)
+
+
+@st.composite
+def windows(draw: st.DrawFn, group: str | None) -> Window:
+    """A window near odd instants, short enough for the grouping."""
+    start = draw(instants)
+    length = draw(st.one_of(st.integers(1, 3 * HOUR), st.integers(1, SPANS[group or "year"])))
+    return Window(start, start + length, draw(st.sampled_from(ZONES)))
+
+
+def quantities(decimals: int) -> st.SearchStrategy[int]:
+    return st.one_of(
+        st.integers(0, 3),
+        st.sampled_from([1, 10**decimals, 2**53 + 1, 2**62, MAX, MAX - 1]),
+        st.integers(0, MAX),
+    )
+
+
+# The large world
+
+
+@dataclass(frozen=True)
+class World:
+    parts: Services
+    meter: Meter
+    events: list[reference.Event]
+    ids: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """7,000 events on one meter, most in the base, 2,000 in the tail: late ones, ties and fresh ones, in four batches."""
+    parts = open_instance(tmp_path_factory.mktemp("world") / "instance")
+    meter = make_meter(parts, "calls", "SUM", decimals=2, property_name="plan")
+    rng = random.Random(2013)
+
+    def event() -> Any:
+        offset = rng.choice((0, rng.randint(-3 * HOUR, 3 * HOUR), rng.randint(-300 * DAY, 300 * DAY)))
+        quantity = rng.choice((rng.randint(1, 500), rng.randint(0, MAX), 2**53 + 1, MAX))
+        metas: tuple[dict[str, Any] | None, ...] = ({"plan": rng.choice("abc")}, {"user_id": rng.choice("abxyz")}, None)
+        return new(
+            meter, max(0, rng.choice(ANCHORS) + offset), quantity, rng.choice(CUSTOMERS), metadata=rng.choice(metas)
+        )
+
+    events: list[reference.Event] = []
+    for size in (5_000, 1_200, 1, 799):
+        events += send(parts, [event() for _ in range(size)], [meter])
+        parts.live.refresh()
+    snapshot = parts.live.current().snapshot(meter.pk)
+    assert (len(snapshot.base), len(snapshot.tail)) == (5_000, 2_000)
+    ids = {name: found.id for name in CUSTOMERS if (found := parts.store.customers.by_external_id(name))}
+    assert len(ids) == len(CUSTOMERS)
+    yield World(parts, meter, events, ids)
+    parts.store.close()
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> tuple[Query, tuple[str, ...]]:
+    """Any question, and the customers it is about."""
+    group = draw(st.sampled_from((*GROUPS, None)))
+    bounds = st.one_of(
+        st.none(),
+        st.sampled_from(["0", "0.01", "2.5", "2.495", "90071992547409.93", "92233720368547758.07", "1" + "0" * 30]),
+    )
+    low, high = draw(bounds), draw(bounds)
+    customers = tuple(draw(st.lists(st.sampled_from(CUSTOMERS), max_size=3, unique=True)))
+    query = Query(
+        window=draw(windows(group)),
+        group_by=group,
+        customers=customers,
+        min_quantity=None if low is None else Decimal(low),
+        max_quantity=None if high is None else Decimal(high),
+        as_of=draw(st.one_of(st.none(), st.integers(0, 7_000))),
+        fill=draw(st.sampled_from(["zero", "none"])),
+    )
+    return query, customers
+
+
+@settings(max_examples=150, deadline=None)
+@given(questions(), st.sampled_from(AGGREGATIONS))
+def test_any_question_to_base_and_tail_has_the_references_answer(
+    world: World, question: tuple[Query, tuple[str, ...]], metric: str
+) -> None:
+    query, customers = question
+    found = world.parts.engine.usage(world.meter, query, world.parts.registry.metrics.get(metric))
+    check_usage(found, kept(world.events, query, customers), query, metric, 2)
+    assert found.as_of == (7_000 if query.as_of is None else query.as_of)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("metric", AGGREGATIONS)
+def test_every_aggregation_over_every_grouping_in_every_zone(world: World, metric: str, zone: str) -> None:
+    """Over a window that holds many events and a change of the clock."""
+    for place, group in enumerate(GROUPS):
+        anchor = ANCHORS[(place + len(zone) + len(metric)) % len(ANCHORS)]
+        start = max(0, anchor - SPANS[group] // 2)
+        query = Query(Window(start, start + SPANS[group], zone), group, fill="none")
+        found = world.parts.engine.usage(world.meter, query, world.parts.registry.metrics.get(metric))
+        check_usage(found, world.events, query, metric, 2)
+        assert found.event_count
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(CUSTOMERS), st.booleans(), windows("month"), st.sampled_from(AGGREGATIONS))
+def test_a_customer_may_be_named_by_id_or_external_id(
+    world: World, customer: str, by_id: bool, window: Window, metric: str
+) -> None:
+    """Or by both at once, which counts its events once."""
+    names = (world.ids[customer], customer) if by_id else (customer,)
+    query = Query(window, "month", customers=names)
+    found = world.parts.engine.usage(world.meter, query, world.parts.registry.metrics.get(metric))
+    check_usage(found, kept(world.events, query, (customer,)), query, metric, 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(ZONES), instants, st.one_of(st.none(), st.integers(0, 7_000)))
+def test_stats_cover_all_events_and_the_calendar_day_week_and_month_of_now(
+    world: World, zone: str, now: int, as_of: int | None
+) -> None:
+    found = world.parts.engine.stats(world.meter, zone, now, as_of)
+    events = [event for event in world.events if as_of is None or event.seq <= as_of]
+    assert found.total_events == len(events)
+    assert found.unique_customers == reference.unique_customers(events)
+    assert found.first_event == min((event.ts for event in events), default=None)
+    assert found.last_event == max((event.ts for event in events), default=None)
+    for group, usage in (("day", found.today), ("week", found.week), ("month", found.month)):
+        mine = [e for e in events if reference.label(e.ts, group, zone) == reference.label(now, group, zone)]
+        assert reference.same(usage, reference.figure("SUM", mine, 2)), group
+
+
+@settings(max_examples=40, deadline=None)
+@given(questions(), st.integers(1, 6))
+def test_a_ranking_is_by_usage_and_its_shares_are_of_the_whole(
+    world: World, question: tuple[Query, tuple[str, ...]], limit: int
+) -> None:
+    query, customers = question
+    found = world.parts.engine.ranking(world.meter, query, limit)
+    events = [
+        event
+        for event in kept(world.events, query, customers)
+        if query.window.start <= event.ts < query.window.end
+    ]
+    created = sorted(CUSTOMERS, key=lambda name: min(e.seq for e in world.events if e.customer == name))
+    expected = reference.ranking(events, "SUM", 2, created)
+    assert [(row.customer.external_id, row.usage, row.event_count) for row in found.rows] == expected[:limit]
+    assert [row.rank for row in found.rows] == list(range(1, len(found.rows) + 1))
+    assert found.customers == len(expected)
+    assert reference.same(found.total, reference.figure("SUM", events, 2))
+    for row in found.rows:
+        assert row.share == reference.share(row.usage, found.total)
+
+
+def log_key(page: LogPage) -> list[tuple[str, int, int, str, Decimal]]:
+    return [
+        (
+            row.meter.meter_name,
+            row.event.seq,
+            row.event.timestamp,
+            row.customer.external_id,
+            unscaled(row.event.quantity, row.meter.decimals),
+        )
+        for row in page.rows
+    ]
+
+
+def expected_key(events: list[reference.Event]) -> list[tuple[str, int, int, str, Decimal]]:
+    return [(event.meter, event.seq, event.ts, event.customer, event.quantity) for event in events]
+
+
+@settings(max_examples=60, deadline=None)
+@given(questions(), st.integers(1, 1_000), st.sampled_from(["asc", "desc"]), st.data())
+def test_any_page_of_a_filtered_log_is_a_slice_of_the_sorted_list(
+    world: World, question: tuple[Query, tuple[str, ...]], size: int, order: str, data: st.DataObject
+) -> None:
+    query, customers = question
+    events = [e for e in kept(world.events, query, customers) if query.window.start <= e.ts < query.window.end]
+    listed = reference.newest_first(events)
+    listed = listed if order == "desc" else listed[::-1]
+    pages = -(-len(listed) // size)
+    number = data.draw(st.integers(1, pages + 2))
+    found = world.parts.engine.log([world.meter], query, page=number, page_size=size, order=order)
+    assert log_key(found) == expected_key(listed[(number - 1) * size : number * size])
+    assert (found.total, found.total_pages) == (len(events), pages)
+    assert reference.same(found.usage, reference.figure("SUM", events, 2))
+
+
+def test_an_as_of_that_is_yet_to_come_is_refused(world: World) -> None:
+    """It could not be asked again with the same answer."""
+    window = Window(0, 2 * NOW, "UTC")
+    for as_of in (7_001, 2**62):
+        with pytest.raises(Malformed, match="as_of"):
+            world.parts.engine.usage(world.meter, Query(window, as_of=as_of))
+        with pytest.raises(Malformed, match="as_of"):
+            world.parts.engine.log([world.meter], Query(window, as_of=as_of))
+
+
+def test_a_customer_that_is_not_there_is_refused_by_name(world: World) -> None:
+    with pytest.raises(NotFound, match="nobody"):
+        world.parts.engine.usage(world.meter, Query(Window(0, NOW, "UTC"), customers=("acme", "nobody")))
+
+
+@pytest.mark.parametrize("metric", AGGREGATIONS)
+@pytest.mark.parametrize("fill", ["zero", "none"])
+def test_an_empty_window_is_empty_in_every_bucket(world: World, metric: str, fill: str) -> None:
+    start = reference.micros("1995-03-01T00:00:00Z")
+    query = Query(Window(start, start + 3 * DAY, "Europe/Berlin"), "day", fill=fill)
+    found = world.parts.engine.usage(world.meter, query, world.parts.registry.metrics.get(metric))
+    check_usage(found, [], query, metric, 2)
+    assert [bucket.label for bucket in found.buckets] == (
+        [] if fill == "none" else ["1995-03-01", "1995-03-02", "1995-03-03", "1995-03-04"]
+    )
+
+
+def test_a_window_between_base_and_tail_needs_only_one_of_them(world: World) -> None:
+    """A window of one microsecond on each of the newest and the oldest events of both."""
+    snapshot = world.parts.live.current().snapshot(world.meter.pk)
+    for part in (snapshot.base, snapshot.tail):
+        for ts in (int(part.ts[0]), int(part.ts[-1])):
+            query = Query(Window(ts, ts + 1, "UTC"), "minute")
+            found = world.parts.engine.usage(world.meter, query)
+            check_usage(found, world.events, query, "SUM", 2)
+            assert found.event_count
+
+
+# Small lists, through a restart
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Batches of (instant, quantity, customer, metadata), the first of which are saved before a restart."""
+
+    decimals: int
+    property_name: str | None
+    saved: int
+    batches: list[list[tuple[int, int, str, dict[str, str] | None]]]
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    decimals = draw(st.sampled_from([0, 2, 6, 18]))
+    pool = draw(st.lists(instants, min_size=1, max_size=6))
+    metas = st.fixed_dictionaries(
+        {}, optional={"plan": st.sampled_from(["a", "b"]), "user_id": st.sampled_from(["a", "x"])}
+    )
+    event = st.tuples(st.sampled_from(pool), quantities(decimals), st.sampled_from(CUSTOMERS[:3]), st.none() | metas)
+    batches = draw(st.lists(st.lists(event, min_size=1, max_size=8), min_size=1, max_size=5))
+    return Scenario(decimals, draw(st.sampled_from(["plan", None])), draw(st.integers(0, len(batches))), batches)
+
+
+@settings(max_examples=40, deadline=None)
+@given(scenarios(), st.data())
+def test_generated_events_give_the_references_figures_after_a_restart(scenario: Scenario, data: st.DataObject) -> None:
+    """Every aggregation over every grouping, with the early batches in the base and the later ones in the tail."""
+    with TemporaryDirectory() as folder:
+        parts = open_instance(Path(folder))
+        meter = make_meter(parts, decimals=scenario.decimals, property_name=scenario.property_name)
+        events: list[reference.Event] = []
+        for number, batch in enumerate(scenario.batches, 1):
+            rows = [new(meter, ts, quantity, customer, metadata=meta) for ts, quantity, customer, meta in batch]
+            events += send(parts, rows, [meter])
+            if number == scenario.saved:
+                parts = reopened(parts)
+            parts.live.refresh()
+        for metric in AGGREGATIONS:
+            for group in GROUPS:
+                center = data.draw(st.sampled_from(events)).ts
+                before, after = (data.draw(st.integers(1, SPANS[group] // 2)) for _ in range(2))
+                window = Window(max(0, center - before), center + after, data.draw(st.sampled_from(ZONES)))
+                query = Query(window, group, fill=data.draw(st.sampled_from(["zero", "none"])))
+                found = parts.engine.usage(meter, query, parts.registry.metrics.get(metric))
+                check_usage(found, events, query, metric, scenario.decimals)
+        parts.store.close()
+
+
+@pytest.mark.parametrize("metric", AGGREGATIONS)
+def test_a_meter_is_counted_by_its_own_aggregation_unless_a_metric_is_named(tmp_path: Path, metric: str) -> None:
+    parts = open_instance(tmp_path)
+    meter = make_meter(parts, "mine", metric, decimals=1)
+    rows = [new(meter, NOW + place, 5 + place, metadata={"user_id": str(place % 2)}) for place in range(4)]
+    events = send(parts, rows, [meter])
+    query = Query(Window(0, 2 * NOW, "UTC"))
+    check_usage(parts.engine.usage(meter, query), events, query, metric, 1)
+    assert parts.engine.usage(meter, query, parts.registry.metrics.get("COUNT")).total == 4
+    stats = parts.engine.stats(meter, "UTC", NOW)
+    assert reference.same(stats.today, reference.figure(metric, events, 1))
+    (row,) = parts.engine.ranking(meter, query, 5).rows
+    assert reference.same(row.usage, reference.figure(metric, events, 1))
+    assert row.share == (Decimal("1.000000") if metric in ("SUM", "COUNT") else None)
+    parts.store.close()
+
+
+def test_equal_customers_rank_in_the_order_they_were_created(tmp_path: Path) -> None:
+    parts = open_instance(tmp_path)
+    meter = make_meter(parts)
+    names = ["m", "z", "a", "b"]
+    parts.ingest.store([new(meter, NOW - place, 5, name) for place, name in enumerate(names)])
+    parts.ingest.store([new(meter, NOW, 1, "b")])
+    found = parts.engine.ranking(meter, Query(Window(0, 2 * NOW, "UTC")), 10)
+    assert [row.customer.external_id for row in found.rows] == ["b", "m", "z", "a"]
+    assert [row.share for row in found.rows] == [Decimal("0.285714"), *[Decimal("0.238095")] * 3]
+    parts.store.close()
+
+
+def test_an_event_of_tomorrow_is_not_part_of_today(tmp_path: Path) -> None:
+    """A sender's clock may be hours ahead; its day counts when it comes."""
+    parts = open_instance(tmp_path)
+    meter = make_meter(parts)
+    midnight = reference.micros("2025-06-16T00:00:00Z")  # the Monday after NOW
+    parts.ingest.store([new(meter, midnight - 1, 1), new(meter, midnight, 10), new(meter, NOW, 100)])
+    stats = parts.engine.stats(meter, "UTC", NOW)
+    assert (stats.today, stats.week, stats.month) == (101, 101, 111)
+    parts.store.close()
+
+
+# The log of several meters
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Services, list[Meter], list[reference.Event]]]:
+    """Three meters of different decimals with 45 events together at only 9 instants, half of them saved and restarted."""
+    parts = open_instance(tmp_path_factory.mktemp("three") / "instance")
+    meters = [make_meter(parts, f"m{number}", decimals=number * 3) for number in range(3)]
+    rng = random.Random(7)
+
+    def rows(count: int) -> list[Any]:
+        return [
+            new(rng.choice(meters), NOW + rng.randint(-4, 4), rng.randint(1, 10**6), rng.choice(CUSTOMERS))
+            for _ in range(count)
+        ]
+
+    events = send(parts, rows(25), meters)
+    parts = reopened(parts)
+    events += send(parts, rows(20), meters)
+    yield parts, meters, events
+    parts.store.close()
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+def test_every_page_of_every_size_over_several_meters_is_a_slice_of_the_sorted_list(
+    three: tuple[Services, list[Meter], list[reference.Event]], order: str
+) -> None:
+    parts, meters, events = three
+    listed = expected_key(reference.newest_first(events))
+    listed = listed if order == "desc" else listed[::-1]
+    query = Query(Window(0, 2 * NOW, "UTC"))
+    for size in (*range(1, 48), 1_000):
+        pages = [
+            parts.engine.log(meters, query, page=number, page_size=size, order=order)
+            for number in range(1, -(-len(listed) // size) + 2)
+        ]
+        assert [row for page in pages for row in log_key(page)] == listed
+        assert {page.total for page in pages} == {len(listed)}
+        assert [len(page.rows) for page in pages[:-2]] == [size] * (len(pages) - 2)
+        assert pages[-1].rows == ()
+        assert {page.usage for page in pages} == {None}, "units differ between meters"
+
+
+def test_a_log_of_one_of_several_meters_has_its_own_events_only(
+    three: tuple[Services, list[Meter], list[reference.Event]],
+) -> None:
+    parts, meters, events = three
+    for meter in meters:
+        mine = [event for event in events if event.meter == meter.meter_name]
+        found = parts.engine.log([meter], Query(Window(0, 2 * NOW, "UTC")), page_size=100)
+        assert log_key(found) == expected_key(reference.newest_first(mine))
+        assert reference.same(found.usage, reference.figure("SUM", mine, meter.decimals))
+
+
+def test_as_of_keeps_every_page_steady_while_events_keep_arriving(tmp_path: Path) -> None:
+    """Late events fall between the pages, new ones before them; the pinned pages show neither, and total stays."""
+    parts = open_instance(tmp_path)
+    meters = [make_meter(parts, "a"), make_meter(parts, "b")]
+    rng = random.Random(11)
+
+    def rows(count: int) -> list[Any]:
+        return [new(rng.choice(meters), NOW + rng.randint(-3, 3), rng.randint(1, 9)) for _ in range(count)]
+
+    events = send(parts, rows(30), meters)
+    window = Window(0, 2 * NOW, "UTC")
+    first = parts.engine.log(meters, Query(window), page_size=4)
+    listed = expected_key(reference.newest_first(events))
+    for number in range(1, 9):
+        send(parts, rows(5), meters)
+        query = Query(window, as_of=first.as_of)
+        page = parts.engine.log(meters, query, page=number, page_size=4)
+        assert log_key(page) == listed[(number - 1) * 4 : number * 4]
+        assert (page.total, page.as_of) == (30, first.as_of)
+        backwards = parts.engine.log(meters, query, page=number, page_size=4, order="asc")
+        assert log_key(backwards) == listed[::-1][(number - 1) * 4 : number * 4]
+    assert parts.engine.log(meters, Query(window)).total == 70
+    parts.store.close()
+
+
+def test_a_log_without_meters_is_empty(world: World) -> None:
+    found = world.parts.engine.log([], Query(Window(0, 2 * NOW, "UTC")))
+    assert (found.rows, found.total, found.total_pages, found.usage) == ((), 0, 0, None)
+
+
+def test_a_meter_without_events_answers_with_nothing(tmp_path: Path) -> None:
+    parts = open_instance(tmp_path)
+    meter = make_meter(parts)
+    query = Query(Window(0, DAY, "UTC"), "hour")
+    found = parts.engine.usage(meter, query)
+    assert (found.total, found.event_count, found.unique_customers, len(found.buckets)) == (0, 0, 0, 24)
+    assert parts.engine.ranking(meter, query, 10).rows == ()
+    assert parts.engine.log([meter], query).total == 0
+    stats = parts.engine.stats(meter, "UTC", NOW)
+    assert (stats.total_events, stats.first_event, stats.last_event, stats.today) == (0, None, None, 0)
+    parts.store.close()
+
+
+def test_a_share_is_a_fraction_of_the_whole_to_six_places(world: World) -> None:
+    window = Window(0, 2 * NOW, "UTC")
+    found = world.parts.engine.ranking(world.meter, Query(window), 10)
+    shares = [Fraction(row.share) for row in found.rows if row.share is not None]
+    assert len(shares) == len(CUSTOMERS)
+    assert abs(sum(shares) - 1) <= Fraction(len(shares), 2 * 10**6)
