@@ -90,11 +90,7 @@ def create_app(config: Config | None = None, plugins: Sequence[Plugin] | None = 
 
 def build_services(config: Config, registry: Registry) -> Services:
     """Open and migrate the store: everything but HTTP. The columns are loaded at first use, or by `live.load()`."""
-    try:
-        config.instance.mkdir(parents=True, exist_ok=True)
-    except OSError as why:
-        raise ConfigError(f"The instance folder {config.instance} cannot be made: {why.strerror}.") from why
-    store = Store(config.database_url)
+    store = open_store(config)
     store.migrate()
     live = LiveColumns(store, config.instance / "columns")
     limits = Limits(config.number("MAX_FUTURE") * 1_000_000, config.flag("AUTO_CREATE_CUSTOMERS"))
@@ -108,6 +104,15 @@ def build_services(config: Config, registry: Registry) -> Services:
         registry=registry,
         clock=now,
     )
+
+
+def open_store(config: Config) -> Store:
+    """The store as it is, not migrated; makes the instance folder. Raises ConfigError, or Unavailable at first use."""
+    try:
+        config.instance.mkdir(parents=True, exist_ok=True)
+    except OSError as why:
+        raise ConfigError(f"The instance folder {config.instance} cannot be made: {why.strerror}.") from why
+    return Store(config.database_url)
 
 
 def command_services(config: Config) -> Services:
@@ -132,7 +137,7 @@ def installed_plugins(config: Config) -> list[Plugin]:
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
         try:
             plugin = entry.load()
-        except Exception as why:
+        except (Exception, SystemExit) as why:
             raise ConfigError(f"The plugin {entry.name} ({entry.value}) does not load: {why!r}.") from why
         if not isinstance(plugin, Plugin):
             raise ConfigError(f"The entry point {entry.name} ({entry.value}) is no fluxrate.plugin.Plugin value.")

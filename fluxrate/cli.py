@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ import sqlalchemy
 import tzdata
 
 from fluxrate import __version__
-from fluxrate.app import command_services, create_app, now
+from fluxrate.app import command_services, create_app, now, open_store
 from fluxrate.config import SETTINGS, Config, Setting, load_config
 from fluxrate.core import accounts, demo, meters, rows
 from fluxrate.core.calendar import rfc3339
@@ -33,6 +34,8 @@ from fluxrate.progress import Progress
 from fluxrate.server import serve as serve_app
 
 _LINES_SHOWN = 1_000
+# What `config` prints is pasted into bug reports.
+_PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^/]*(?=@)")
 
 
 def _option(setting: Setting) -> Callable[[Any], Any]:
@@ -106,9 +109,7 @@ def demo_command(config: Config, host: str, port: int) -> None:
     """Serve an instance filled with a year of real flights, moved to end now."""
     app = create_app(config)
     parts: Services = app.extensions[EXTENSION]
-    with click.progressbar(length=demo.ROWS, label="Loading a year of flights", file=sys.stderr) as bar:
-        sign_in = demo.prepare(parts, bar.update)
-        bar.update(demo.ROWS - bar.pos)
+    sign_in = _prepare_demo(parts)
 
     def ready(address: str) -> None:
         click.echo(f"Fluxrate {__version__} serves the demo at {address}")
@@ -117,11 +118,19 @@ def demo_command(config: Config, host: str, port: int) -> None:
     serve_app(app, host, port, ready)
 
 
+def _prepare_demo(parts: Services) -> demo.SignIn:
+    if demo.is_filled(parts):
+        return demo.prepare(parts, lambda more: None)
+    click.echo("The first start loads a year of flights, which takes about half a minute.", err=True)
+    with click.progressbar(length=demo.ROWS, label="Loading", file=sys.stderr) as bar:
+        return demo.prepare(parts, bar.update)
+
+
 @cli.command()
 @configured
 def migrate(config: Config) -> None:
     """Bring the store's tables up to date."""
-    applied = _store(config).migrate()
+    applied = open_store(config).migrate()
     click.echo(f"Applied {', '.join(applied)}." if applied else "Nothing to migrate.")
 
 
@@ -153,7 +162,8 @@ def config_command(config: Config) -> None:
     """Print every setting with its value in force."""
     click.echo(f"instance = {config.instance}")
     for setting in SETTINGS:
-        click.echo(f"{setting.name} = {config.values[setting.name]!r}  # {setting.help}")
+        value = _PASSWORD_IN_URL.sub(r"\1***", repr(config.values[setting.name]))
+        click.echo(f"{setting.name} = {value}  # {setting.help}")
 
 
 @cli.command("import")

@@ -47,6 +47,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _NOT_SETTINGS = frozenset({"FLUXRATE_INSTANCE", "FLUXRATE_TEST_STRICT"})
+_ENVIRONMENT = "the environment"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -88,7 +89,7 @@ def load_config(
     folder = instance_folder(instance, environ)
     values: dict[str, bool | int | str] = {setting.name: setting.default for setting in SETTINGS}
     values |= _checked(_from_file(folder / "config.toml"), f"{folder / 'config.toml'}")
-    values |= _checked(_from_environment(environ), "the environment")
+    values |= _checked(_from_environment(environ), _ENVIRONMENT)
     values |= _checked(dict(options or {}), "the command line")
     return Config(folder, values)
 
@@ -116,7 +117,8 @@ def _checked(found: Mapping[str, Any], source: str) -> dict[str, bool | int | st
     for name, value in found.items():
         setting = _BY_NAME.get(name)
         if setting is None:
-            raise ConfigError(f"{name} in {source} is no setting; there are {', '.join(_BY_NAME)}.", field=name)
+            sent = PREFIX + name if source == _ENVIRONMENT else name
+            raise ConfigError(f"{sent} in {source} is no setting; there are {', '.join(_BY_NAME)}.", field=name)
         checked[name] = _value(setting, value, source)
     return checked
 

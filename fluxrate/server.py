@@ -45,6 +45,8 @@ def serve(app: Flask, host: str, port: int, ready: Callable[[str], None]) -> Non
     finally:
         stop_jobs()
         server.close()
+        # What was acknowledged since the last refresh is to be saved as well.
+        parts.live.current()
         parts.close()
 
 
@@ -65,7 +67,7 @@ def _listening(app: Flask, parts: Services, host: str, port: int) -> Any:
             ident=None,
         )
     except (OSError, ValueError) as why:
-        said = getattr(why, "strerror", None) or why
+        said = str(getattr(why, "strerror", None) or why).rstrip(".")
         raise ConfigError(f"{host}:{port} cannot be served: {said}; name another with --host or --port.") from why
     for listener in sockets.values():
         if isinstance(listener, BaseWSGIServer):

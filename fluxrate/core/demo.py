@@ -45,6 +45,7 @@ _YEAR_OF_WEEKS = 52 * _WEEK
 _LAST = parse_instant("2014-01-01T04:59:00Z")
 _BATCH = 2_000
 _STATE = "demo"
+_FILLED = "filled"
 
 Progress = Callable[[int], None]
 """Told how many more flights are in."""
@@ -56,6 +57,11 @@ class SignIn:
 
     email: str
     password: str
+
+
+def is_filled(parts: Services) -> bool:
+    """Whether `prepare` has nothing left to load."""
+    return parts.store.instance.get(_STATE) == _FILLED
 
 
 def prepare(parts: Services, progress: Progress) -> SignIn:
@@ -72,7 +78,7 @@ def prepare(parts: Services, progress: Progress) -> SignIn:
     if state.startswith("loading:"):
         _, shift, now = state.split(":")
         _fill(parts, int(shift), int(now), progress)
-        parts.store.instance.set(_STATE, "filled")
+        parts.store.instance.set(_STATE, _FILLED)
         parts.live.refresh()
         parts.live.save(force=True)
     return _sign_in(parts)

@@ -8,7 +8,7 @@ key, so an interrupted import is run again and nothing is counted twice: the nam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -170,28 +170,33 @@ class Importer:
             raise RuleBroken(f"metadata is a JSON object, but {text.show(found)} came.")
         return found
 
-    def _joined(self, row: Row) -> str:
-        # A key that is the same for every row would make all but the first of them duplicates.
-        for name in self.columns.keys:
-            if name not in row:
-                raise RuleBroken(f"{name} is part of the key, but the row does not have it.")
-        parts = [_text(row, name) for name in self.columns.keys]
-        if not any(parts):
-            raise RuleBroken(f"{', '.join(self.columns.keys)} make the key, but nothing is in them.")
-        return KEY_SEPARATOR.join(map(_escaped, parts))
-
     def _key(self, row: Row, number: int, source: str) -> str | None:
         if self.columns.keys:
-            return idempotency_key(self._joined(row))
+            return idempotency_key(joined_key(row, self.columns.keys))
         own = _text(row, "idempotency_key")
         if own:
             return idempotency_key(own)
         content = repr([(name, "" if value is None else _raw(value)) for name, value in row.items()])
-        return "row:" + hashlib.sha256(f"{source}\n{number}\n{content}".encode("utf-8", "surrogatepass")).hexdigest()[:40]
+        whole = f"{source}\n{number}\n{content}".encode("utf-8", "surrogatepass")
+        return "row:" + hashlib.sha256(whole).hexdigest()[:40]
+
+
+def joined_key(row: Row, names: Sequence[str]) -> str:
+    """One key of several columns, equal only where all of them are. Raises RuleBroken where a row has no key.
+
+    Empty for every row, or missing, it would make all rows but the first duplicates without a word.
+    """
+    for name in names:
+        if name not in row:
+            raise RuleBroken(f"{name} is part of the key, but the row does not have it.")
+    parts = [_text(row, name) for name in names]
+    if not any(parts):
+        raise RuleBroken(f"{', '.join(names)} make the key, but nothing is in them.")
+    return KEY_SEPARATOR.join(map(_escaped, parts))
 
 
 def _next_batch(lines: Iterator[Line]) -> tuple[list[Line], FluxrateError | None]:
-    """The next rows, and what kept more from coming."""
+    """The next rows, and what kept more from coming; the rows before it are not lost."""
     batch: list[Line] = []
     try:
         batch.extend(islice(lines, BATCH))
@@ -224,4 +229,4 @@ def _json(cell: str) -> Any:
 
 def _escaped(part: str) -> str:
     # Without the escape, "a|" and "b" would make the same key as "a" and "|b".
-    return part.replace("\\", "\\\\").replace(KEY_SEPARATOR, "\\" + KEY_SEPARATOR) if "\\" in part or "|" in part else part
+    return part.replace("\\", "\\\\").replace(KEY_SEPARATOR, "\\" + KEY_SEPARATOR)

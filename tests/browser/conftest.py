@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import threading
 
 import pytest
+from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Error, sync_playwright
 from werkzeug.serving import make_server
 
@@ -21,6 +23,12 @@ def chromium():
     """One browser for all tests."""
     path = next(filter(None, map(shutil.which, CHROMIUM)), None)
     need(path, "The browser tests need Chromium: apt-get install chromium.")
+    # The driver dies without a word of its own where a library is missing, as on a Debian with nothing but Python.
+    driver = subprocess.run([compute_driver_executable()[0], "--version"], capture_output=True, text=True, check=False)
+    need(
+        driver.returncode == 0,
+        f"The browser tests need a library for Playwright: apt-get install libatomic1 ({driver.stderr.strip()}).",
+    )
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

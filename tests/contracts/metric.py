@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.metric import Metric
 from fluxrate.core.model import Number
 from tests import reference
+from tests.generated import inherited
 from tests.instances import unscaled
 
 MAX = 2**63 - 1
@@ -54,12 +55,6 @@ def frame(rows: Sequence[Row]) -> Frame:
     return Frame(ts, seq, quantity, customer, property=codes)
 
 
-# Every subclass runs the same generated tests; each finds its own counter-examples anew.
-inherited = settings(
-    max_examples=60, database=None, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
-)
-
-
 class MetricContract:
     metric: Metric
 
@@ -88,7 +83,7 @@ class MetricContract:
         (found,) = self.figures(rows, [0, 1 << 62], decimals)
         assert reference.same(found, self.expected(rows, decimals)), (found, self.expected(rows, decimals))
 
-    @inherited
+    @inherited(60)
     @given(row_lists(), st.lists(st.integers(0, 10), min_size=2, max_size=9), st.sampled_from([0, 2, 6, 18]))
     def test_every_bucket_has_the_figure_of_its_own_rows(
         self, rows: list[Row], edges: list[int], decimals: int
@@ -99,7 +94,7 @@ class MetricContract:
         expected = [self.expected(bucket, decimals) for bucket in inside]
         assert list(map(repr, found)) == list(map(repr, expected))
 
-    @inherited
+    @inherited(60)
     @given(row_lists(), st.integers(0, 30), st.sampled_from([0, 6, 18]))
     def test_the_figure_of_two_parts_is_that_of_the_whole(self, rows: list[Row], arrived: int, decimals: int) -> None:
         """Rows that arrived later lie anywhere in time; combining their partial with the older rows' loses nothing."""

@@ -1,7 +1,7 @@
 """The engine's figures on the real store, judged by the slow reference on generated events.
 
-Two ways to get events: a large world whose meter has a base and a tail (made once, asked much), and small generated lists
-that go through a restart half-way.
+Two ways to get events: a large world whose meter has a base and a tail (made once, asked much), and small generated
+lists that go through a restart half-way.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxrate.core.answers import LogPage, Usage
@@ -27,6 +27,7 @@ from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
 from fluxrate.core.services import Services
 from tests import reference
+from tests.generated import examples
 from tests.instances import NOW, make_meter, new, open_instance, reopened, send, unscaled
 from tests.reference import AGGREGATIONS, DAY, GROUPS, HOUR, MINUTE
 
@@ -159,7 +160,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """7,000 events on one meter, most in the base, 2,000 in the tail: late ones, ties and fresh ones, in four batches."""
+    """7,000 events on one meter: 5,000 in the base, 2,000 in the tail; late ones, ties and fresh ones, in four batches."""
     parts = open_instance(tmp_path_factory.mktemp("world") / "instance")
     meter = make_meter(parts, "calls", "SUM", decimals=2, property_name="plan")
     rng = random.Random(2013)
@@ -206,7 +207,7 @@ def questions(draw: st.DrawFn) -> tuple[Query, tuple[str, ...]]:
     return query, customers
 
 
-@settings(max_examples=150, deadline=None)
+@examples(300)
 @given(questions(), st.sampled_from(AGGREGATIONS))
 def test_any_question_to_base_and_tail_has_the_references_answer(
     world: World, question: tuple[Query, tuple[str, ...]], metric: str
@@ -230,7 +231,42 @@ def test_every_aggregation_over_every_grouping_in_every_zone(world: World, metri
         assert found.event_count
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        ("2.5", "2.5", [250]),
+        ("2.495", "2.505", [250]),
+        ("2.49", "2.51", [249, 250, 251]),
+        ("2.491", "2.509", [250]),
+        ("2.500000000000000000000000000000000001", None, [251, MAX - 1, MAX]),
+        (None, "2.499999999999999999999999999999999999", [0, 249]),
+        ("0", "0", [0]),
+        ("92233720368547758.07", None, [MAX]),
+        ("92233720368547758.06", "92233720368547758.06", [MAX - 1]),
+        ("92233720368547758.08", None, []),
+        (None, "1" + "0" * 35, [0, 249, 250, 251, MAX - 1, MAX]),
+        ("3", "2", []),
+    ],
+)
+def test_bounds_of_quantity_hold_their_own_edge_and_are_exact(
+    tmp_path: Path, low: str | None, high: str | None, expected: list[int]
+) -> None:
+    """Also with more places than the meter keeps, and beyond what 64 bits hold."""
+    parts = open_instance(tmp_path)
+    meter = make_meter(parts, decimals=2)
+    parts.ingest.store([new(meter, NOW, quantity) for quantity in (0, 249, 250, 251, MAX - 1, MAX)])
+    query = Query(
+        Window(0, 2 * NOW, "UTC"),
+        min_quantity=None if low is None else Decimal(low),
+        max_quantity=None if high is None else Decimal(high),
+    )
+    found = parts.engine.log([meter], query, order="asc")
+    assert [row.event.quantity for row in found.rows] == expected
+    assert parts.engine.usage(meter, query).total == reference.exact(unscaled(sum(expected), 2))
+    parts.store.close()
+
+
+@examples(40)
 @given(st.sampled_from(CUSTOMERS), st.booleans(), windows("month"), st.sampled_from(AGGREGATIONS))
 def test_a_customer_may_be_named_by_id_or_external_id(
     world: World, customer: str, by_id: bool, window: Window, metric: str
@@ -242,7 +278,7 @@ def test_a_customer_may_be_named_by_id_or_external_id(
     check_usage(found, kept(world.events, query, (customer,)), query, metric, 2)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(ZONES), instants, st.one_of(st.none(), st.integers(0, 7_000)))
 def test_stats_cover_all_events_and_the_calendar_day_week_and_month_of_now(
     world: World, zone: str, now: int, as_of: int | None
@@ -258,7 +294,7 @@ def test_stats_cover_all_events_and_the_calendar_day_week_and_month_of_now(
         assert reference.same(usage, reference.figure("SUM", mine, 2)), group
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(questions(), st.integers(1, 6))
 def test_a_ranking_is_by_usage_and_its_shares_are_of_the_whole(
     world: World, question: tuple[Query, tuple[str, ...]], limit: int
@@ -266,9 +302,7 @@ def test_a_ranking_is_by_usage_and_its_shares_are_of_the_whole(
     query, customers = question
     found = world.parts.engine.ranking(world.meter, query, limit)
     events = [
-        event
-        for event in kept(world.events, query, customers)
-        if query.window.start <= event.ts < query.window.end
+        event for event in kept(world.events, query, customers) if query.window.start <= event.ts < query.window.end
     ]
     created = sorted(CUSTOMERS, key=lambda name: min(e.seq for e in world.events if e.customer == name))
     expected = reference.ranking(events, "SUM", 2, created)
@@ -297,7 +331,7 @@ def expected_key(events: list[reference.Event]) -> list[tuple[str, int, int, str
     return [(event.meter, event.seq, event.ts, event.customer, event.quantity) for event in events]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(questions(), st.integers(1, 1_000), st.sampled_from(["asc", "desc"]), st.data())
 def test_any_page_of_a_filtered_log_is_a_slice_of_the_sorted_list(
     world: World, question: tuple[Query, tuple[str, ...]], size: int, order: str, data: st.DataObject
@@ -377,7 +411,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     return Scenario(decimals, draw(st.sampled_from(["plan", None])), draw(st.integers(0, len(batches))), batches)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(scenarios(), st.data())
 def test_generated_events_give_the_references_figures_after_a_restart(scenario: Scenario, data: st.DataObject) -> None:
     """Every aggregation over every grouping, with the early batches in the base and the later ones in the tail."""
@@ -447,7 +481,7 @@ def test_an_event_of_tomorrow_is_not_part_of_today(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Services, list[Meter], list[reference.Event]]]:
-    """Three meters of different decimals with 45 events together at only 9 instants, half of them saved and restarted."""
+    """Three meters of different decimals, 45 events at only 9 instants; about half came before a restart."""
     parts = open_instance(tmp_path_factory.mktemp("three") / "instance")
     meters = [make_meter(parts, f"m{number}", decimals=number * 3) for number in range(3)]
     rng = random.Random(7)

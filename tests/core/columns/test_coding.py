@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fluxrate.core.columns.coding import MOST_KEYS, Coder, Dictionary, value_text
 from fluxrate.core.columns.frame import MISSING, Codes, Frame
+from tests.generated import examples
 
 PLAN = ("plan", "user_id")
 
@@ -42,6 +43,7 @@ def counted_text(row: dict[str, Any] | None) -> str | None:
     return next((found for found in texts if found is not None), None)
 
 
+@examples(100)
 @given(st.lists(metas, max_size=20), st.lists(metas, max_size=20))
 def test_a_code_stands_for_the_text_that_was_sent(first: list[Any], later: list[Any]) -> None:
     """Also for rows coded earlier, after a dictionary has grown."""
@@ -54,6 +56,7 @@ def test_a_code_stands_for_the_text_that_was_sent(first: list[Any], later: list[
             assert found == [value_text((row or {}).get(key)) for row in rows]
 
 
+@examples(100)
 @given(st.lists(metas, max_size=12), st.lists(metas, max_size=12), st.lists(metas, max_size=12))
 def test_counted_codes_are_equal_exactly_where_the_counted_texts_are(
     first: list[Any], second: list[Any], between: list[Any]
@@ -115,6 +118,7 @@ def test_a_coder_goes_on_from_saved_dictionaries() -> None:
     assert coder.encode(['{"plan":"b"}', '{"plan":"z"}', None])["plan"].tolist() == [1, 2, MISSING]
 
 
+@examples(100)
 @given(st.lists(metas, max_size=20), st.lists(st.sampled_from(["a", "b", "1", "never"]), max_size=3))
 def test_rows_with_finds_the_rows_whose_text_is_one_of_the_values(rows: list[Any], values: list[str]) -> None:
     coder = Coder(json.loads)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxrate.core.columns.frame import EMPTY, MISSING, Frame, Snapshot, State, merge
+from tests.generated import examples
 
 Row = tuple[int, int, int, int, int]
 """(time, sequence, quantity, customer, code of the key "plan")"""
@@ -46,12 +47,14 @@ def arrivals(draw: st.DrawFn) -> list[list[Row]]:
     return batches
 
 
+@examples(100)
 @given(arrivals())
 def test_merging_gives_all_rows_in_order_of_time_then_sequence(batches: list[list[Row]]) -> None:
     found = merge([frame(batch) for batch in batches])
     assert rows_of(found) == sorted(row for batch in batches for row in batch)
 
 
+@examples(100)
 @given(arrivals(), st.integers(-1, 8), st.integers(-1, 8))
 def test_a_window_is_half_open(batches: list[list[Row]], start: int, end: int) -> None:
     rows = sorted(row for batch in batches for row in batch)
@@ -59,6 +62,7 @@ def test_a_window_is_half_open(batches: list[list[Row]], start: int, end: int) -
     assert found == [row for row in rows if start <= row[0] < end]
 
 
+@examples(100)
 @given(arrivals(), st.integers(-1, 8), st.integers(-1, 8))
 def test_the_parts_of_a_snapshot_hold_every_row_of_the_window_once(
     batches: list[list[Row]], start: int, end: int

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxrate.core.columns import kernels
+from tests.generated import examples
 
 MAX = 2**63 - 1
 
@@ -42,6 +43,7 @@ def ints(rows: list[int]) -> Any:
     return np.array(rows, np.int64)
 
 
+@examples(100)
 @given(cut(values))
 def test_sums_are_exact_however_large(case: tuple[list[int], list[int]]) -> None:
     rows, bounds = case
@@ -73,7 +75,7 @@ def test_extremes_and_lasts_are_those_of_each_bucket(
 ) -> None:
     """And the empty value where a bucket has no rows."""
 
-    @settings(database=None)
+    @examples(100)
     @given(cut(values))
     def check(case: tuple[list[int], list[int]]) -> None:
         rows, bounds = case
@@ -82,6 +84,7 @@ def test_extremes_and_lasts_are_those_of_each_bucket(
     check()
 
 
+@examples(100)
 @given(cut(codes))
 def test_distinct_counts_each_code_once_in_each_bucket_and_negative_ones_never(
     case: tuple[list[int], list[int]],
@@ -107,6 +110,7 @@ def test_distinct_of_a_bucket_for_every_row_is_one_each() -> None:
     assert kernels.distinct(rows, np.arange(100_001)).tolist() == [1] * 100_000
 
 
+@examples(100)
 @given(codes)
 def test_groups_keep_the_order_of_rows_within_a_code(rows: list[int]) -> None:
     order, names, bounds = kernels.groups(np.array(rows, np.int32))

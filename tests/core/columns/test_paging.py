@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fluxrate.core.columns import paging
 from fluxrate.core.columns.frame import Frame
+from tests.generated import examples
 
 Run = list[tuple[int, int]]
 """(time, sequence)"""
@@ -38,6 +39,7 @@ def frames(runs: list[Run]) -> list[Frame]:
     ]
 
 
+@examples(60)
 @given(run_lists())
 def test_every_page_of_every_size_is_a_slice_of_the_whole_list(runs: list[Run]) -> None:
     newest = [seq for _, seq in sorted((row for run in runs for row in run), reverse=True)]
@@ -47,6 +49,7 @@ def test_every_page_of_every_size_is_a_slice_of_the_whole_list(runs: list[Run]) 
             assert paging.page(made, offset, size).tolist() == newest[offset : offset + size]
 
 
+@examples(60)
 @given(run_lists(), st.integers(0, 45), st.integers(0, 45))
 def test_any_offset_and_size_will_do(runs: list[Run], offset: int, size: int) -> None:
     newest = [seq for _, seq in sorted((row for run in runs for row in run), reverse=True)]

@@ -1,0 +1,161 @@
+"""The OpenAPI document says what the API does: read as a contract, and held against generated requests."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from fluxrate.core.drafts import Draft
+from tests.callers import PROBLEM, Api
+
+EXAMPLES = 40
+"""Requests to each call, half of them meant to be right and half to be wrong."""
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.fixture(scope="module")
+def api(module_app):
+    """Meters of several kinds with an event on each, so that answers have something in them."""
+    api = Api(module_app)
+    for kind in ("SUM", "LAST", "UNIQUE_COUNT"):
+        api.meter(kind.lower(), kind)
+        api.track(kind.lower(), metadata={"user_id": "u", "nested": {"a": [1, None]}})
+    return api
+
+
+@pytest.fixture(scope="module")
+def document(api):
+    response = api.client.get("/openapi.json")
+    assert (response.status_code, response.mimetype) == (200, "application/json")
+    return response.json
+
+
+def operations(document):
+    for path, described in document["paths"].items():
+        for method, operation in described.items():
+            if method in METHODS:
+                yield f"{method.upper()} {path}", operation
+
+
+def test_every_route_is_described(api, document):
+    """The document has every route under /api and none that is not there, each with a summary and a tag."""
+    routes = {
+        f"{method} {rule.rule.replace('<', '{').replace('>', '}')}"
+        for rule in api.app.url_map.iter_rules()
+        if rule.rule.startswith("/api")
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    described = dict(operations(document))
+    assert set(described) == routes
+    assert document["openapi"].startswith("3.1")
+    for route, operation in described.items():
+        assert operation["summary"], route
+        assert operation["tags"], route
+
+
+def test_errors_are_described_as_problems(document):
+    """Each call names the errors it answers with, and each of them is a problem."""
+    for route, operation in operations(document):
+        errors = {int(status) for status in operation["responses"] if int(status) >= 400}
+        assert {401, 403, 404, 422} <= errors, route
+        if "requestBody" in operation:
+            assert {400, 409, 413, 415} <= errors, route
+        for status in errors:
+            reference = operation["responses"][str(status)]["$ref"]
+            content = document["components"]["responses"][reference.rsplit("/", 1)[1]]["content"]
+            assert list(content) == [PROBLEM], route
+    assert document["components"]["schemas"]["Problem"]["properties"]["detail"]["type"] == "string"
+
+
+def test_right_answers_are_described_as_json(document):
+    """Each call has a success with a schema, and every reference leads somewhere."""
+    for route, operation in operations(document):
+        success = [answer for status, answer in operation["responses"].items() if int(status) < 300]
+        assert success, route
+        assert all("schema" in answer["content"]["application/json"] for answer in success), route
+    text = json.dumps(document)
+    for reference in set(part.split('"')[0] for part in text.split('"$ref": "#/')[1:]):
+        found = document
+        for name in reference.split("/"):
+            found = found[name]
+
+
+def test_the_described_event_is_the_one_that_is_read(document):
+    """What the document says of an event to be sent and what is decoded have the same fields."""
+    schema = document["paths"]["/api/v1/sdk/track"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert set(schema["properties"]) == set(Draft.__struct_fields__)
+    assert schema["additionalProperties"] is False
+
+
+def test_the_reference_is_served_without_any_other_host(api):
+    """`/docs` shows the document from our own files: nothing in it points elsewhere."""
+    page = api.client.get("/docs")
+    assert page.status_code == 200
+    assert "/openapi.json" in page.text
+    assert "://" not in page.text.replace("http://www.w3.org", "")
+
+
+def test_generated_requests_are_answered_as_described(api):
+    """Whatever is sent, right or wrong: no failure, a status and content type that the document has, and its schema."""
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", api.app)
+    broken: dict[tuple[str, ...], str] = {}
+    answered: Counter[int] = Counter()
+    for found in schema.get_all_operations():
+        _try(found.ok(), api, broken, answered)
+    assert not broken, "\n\n".join(broken.values())
+    # Had the requests only been refused, nothing would have been shown.
+    assert answered[200] > 50
+    assert answered[422] > 50
+
+
+def _try(operation, api: Api, broken: dict, answered: Counter) -> None:
+    cases = st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode))
+    references = st.sampled_from([None, "sum", "last", "unique_count"])
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases, reference=references)
+    def request(case, reference) -> None:
+        case.headers.pop("Authorization", None)
+        case.cookies.clear()
+        for name, known in (("meter", reference), ("customer", reference and "acme")):
+            if known and name in case.path_parameters:
+                case.path_parameters[name] = known
+        response = case.call(headers={"X-API-Key": api.secret})
+        answered[response.status_code] += 1
+        try:
+            case.validate_response(response, checks=CHECKS)
+        except FailureGroup as failures:
+            for failure in failures.exceptions:
+                key = (operation.label, type(failure).__name__, str(response.status_code))
+                broken.setdefault(key, f"{operation.label}: {failure}\n{case.as_curl_command()[:500]}")
+
+    request()

@@ -1,0 +1,257 @@
+"""Serving for real: a process on a free port, what it prints, how it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from fluxrate.app import create_app
+from fluxrate.config import load_config
+from tests.callers import PROBLEM, Api, make_key, parts_of
+
+EVENT = b'{"meter_name":"calls","customer_external_id":"acme","quantity":1}'
+READY_SECONDS = 30
+END_SECONDS = 5
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+class Server:
+    """A `fluxrate serve` in a process of its own, and one connection to it."""
+
+    def __init__(self, instance: Path, *options: str) -> None:
+        self.port = free_port()
+        command = [sys.executable, "-m", "fluxrate", "serve", "--instance", str(instance), "--port", str(self.port)]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FLUXRATE_")}
+        self.process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        self.address = f"http://127.0.0.1:{self.port}"
+
+    def lines(self) -> list[str]:
+        """What it prints up to the moment it answers."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(OSError):
+                if self.get("/health")[0] == 200:
+                    break
+            time.sleep(0.05)
+        assert self.process.poll() is None, self.process.stderr.read()
+        os.set_blocking(self.process.stdout.fileno(), False)
+        return (self.process.stdout.read() or "").splitlines()
+
+    def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def get(self, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+        return self.call("GET", path, **headers)
+
+    def talk(self, request: bytes) -> bytes:
+        """Send these bytes and read until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(request)
+            found = b""
+            with suppress(TimeoutError, ConnectionError):
+                while part := connection.recv(65_536):
+                    found += part
+            return found
+
+    def end(self, number: int = signal.SIGTERM) -> float:
+        """Ask it to end, and say how long it took."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(READY_SECONDS)
+        return time.monotonic() - started
+
+
+@contextmanager
+def serving(instance: Path, *options: str):
+    server = Server(instance, *options)
+    try:
+        server.printed = server.lines()
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+        server.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory):
+    """The folder of an instance with no account yet."""
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def server(instance):
+    """A server on it that other tests leave running."""
+    key = prepared(instance)
+    with serving(instance) as server:
+        server.key = key
+        yield server
+
+
+def prepared(folder: Path) -> str:
+    """Make the meter `calls` on the instance, and a key."""
+    app = create_app(load_config(str(folder), environ={}))
+    Api(app).meter()
+    key = make_key(app)
+    parts_of(app).close()
+    return key
+
+
+def problem(answer: bytes | tuple, status: int, said: str) -> None:
+    """A problem from the application or from the server in front of it, in the same form."""
+    if isinstance(answer, bytes):
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.split()[1] == str(status).encode(), answer[:500]
+        assert f"content-type: {PROBLEM}".encode() in head.lower()
+    else:
+        found, headers, body = answer
+        assert (found, headers["Content-Type"]) == (status, PROBLEM)
+    said_by = json.loads(body)
+    assert said_by["status"] == status
+    assert said in said_by["detail"]
+
+
+def test_it_prints_its_address_and_a_one_time_link(server, instance):
+    """A new instance's server says where it is, and gives the link that creates the first administrator."""
+    address, link = server.printed
+    assert server.address in address
+    assert str(instance) in address
+    found = re.search(r"http://\S+/setup/\S+", link)
+    assert server.get(found[0].removeprefix(server.address))[0] == 200
+    assert server.get("/setup/nope")[0] == 403
+
+
+def test_it_is_up_and_ready(server):
+    """`/health` says that the process is up, `/ready` that the store is there; nothing tells what serves them."""
+    status, headers, body = server.get("/health")
+    assert (status, json.loads(body)["status"]) == (200, "ok")
+    assert "Server" not in headers
+    status, _, body = server.get("/ready")
+    assert (status, json.loads(body)["status"]) == (200, "ready")
+
+
+def test_a_public_clients_post_is_answered(server):
+    """A POST to a path with a slash too many goes through without a redirect, and its event is in the next answer."""
+    status, _, body = server.call("POST", "/api/v1//sdk/track", EVENT, X_API_Key=server.key, Content_Type="application/json")
+    assert (status, json.loads(body)["quantity"]) == (201, "1")
+    _, _, body = server.get("/api/v1/meters/calls/usage", X_API_Key=server.key)
+    assert json.loads(body)["total_usage"] == 1
+
+
+def test_a_hundred_connections_that_say_nothing_do_not_stop_it(server):
+    """Idle sockets, more than the server's own default allows, cost no thread and no answer."""
+    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(150)]
+    try:
+        for connection in idle:
+            connection.sendall(b"POST /api/v1/sdk/track HTTP/1.1\r\nHost: x\r\n")
+        started = time.monotonic()
+        assert server.get("/health")[0] == 200
+        assert time.monotonic() - started < 2
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_an_oversized_body_is_a_problem_whoever_refuses_it(server):
+    """A little too large the application refuses it, far too large the server does: 413 in the same form either way."""
+    sent = {"X_API_Key": server.key, "Content_Type": "application/json"}
+    problem(server.call("POST", "/api/v1/events", b" " * 11_000_000, **sent), 413, "at most 10485760 bytes")
+    head = "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-API-Key: %s\r\n" % server.key
+    problem(server.talk(f"{head}Content-Length: 500000000\r\n\r\n".encode()), 413, "at most 10485760 bytes")
+    bomb = gzip.compress(b" " * 50_000_000)
+    problem(server.call("POST", "/api/v1/events", bomb, Content_Encoding="gzip", **sent), 413, "at most 10485760 bytes")
+
+
+def test_a_body_in_chunks_is_read_whole_or_refused(server):
+    """Chunks are put together; too many of them are a 413, never a body cut at the limit."""
+    head = "POST /api/v1/sdk/track HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-API-Key: %s\r\n" % server.key
+    head += "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (EVENT[:10], EVENT[10:]))
+    assert server.talk(head.encode() + chunks + b"0\r\n\r\n").startswith(b"HTTP/1.1 201")
+    large = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
+    problem(server.talk(head.encode() + large * 11 + b"0\r\n\r\n"), 413, "at most 10485760 bytes")
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5, 5\r\n\r\nhello", 400),
+        (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+    ],
+)
+def test_what_is_no_clear_request_is_a_problem(server, request_bytes, status):
+    """Two lengths, odd headers, an unknown coding, a TLS greeting: refused in the API's own form, and it lives on."""
+    problem(server.talk(request_bytes), status, "cannot be read as HTTP")
+    assert server.get("/health")[0] == 200
+
+
+def test_a_taken_port_is_one_sentence(server, tmp_path):
+    """A second server on the same port ends with status 1 and says what to do."""
+    command = [sys.executable, "-m", "fluxrate", "serve", "--instance", str(tmp_path), "--port", str(server.port)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=READY_SECONDS, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1].startswith(f"fluxrate: 127.0.0.1:{server.port} cannot be served: ")
+    assert "--port" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_sigterm_ends_it_with_the_columns_saved(tmp_path, caplog):
+    """SIGTERM ends it within seconds and with status 0; the columns are on disk, and the next start reads them."""
+    sent = {"X_API_Key": prepared(tmp_path), "Content_Type": "application/json"}
+    with serving(tmp_path, "--threads", "2") as server:
+        assert server.call("POST", "/api/v1/events", b"[%s]" % b",".join([EVENT] * 500), **sent)[0] == 200
+        assert server.end() < END_SECONDS
+        assert server.process.returncode == 0
+        assert server.process.stderr.read() == ""
+    assert json.loads((tmp_path / "columns" / "manifest.json").read_text())["seq"] == 500
+    again = create_app(load_config(str(tmp_path), environ={}))
+    assert Api(again).get("/meters/calls/usage").json["total_usage"] == 500
+    assert "do not fit" not in caplog.text
+    parts_of(again).close()
+    with serving(tmp_path) as server:
+        assert json.loads(server.get("/ready")[2])["as_of"] == 500
+        assert json.loads(server.get("/api/v1/meters/calls/usage", **sent)[2])["total_usage"] == 500
+        assert server.end(signal.SIGINT) < END_SECONDS
+        assert server.process.returncode == 0
+
+
+def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path):
+    """After SIGKILL the next start has every acknowledged event, although nothing was saved or said."""
+    sent = {"X_API_Key": prepared(tmp_path), "Content_Type": "application/json"}
+    with serving(tmp_path) as server:
+        for _ in range(20):
+            assert server.call("POST", "/api/v1/sdk/track", EVENT, **sent)[0] == 201
+        server.end(signal.SIGKILL)
+    again = create_app(load_config(str(tmp_path), environ={}))
+    assert Api(again).get("/meters/calls/usage").json["total_usage"] == 20
+    parts_of(again).close()
