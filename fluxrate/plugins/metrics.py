@@ -20,7 +20,7 @@ _NONE = -1
 
 
 def _sum(rows: Rows, bounds: Ints) -> Partial:
-    return kernels.sums(rows.quantity, bounds)
+    return rows.sums(bounds)
 
 
 def _add(one: Partial, other: Partial) -> Partial:
@@ -54,7 +54,7 @@ def _count_figures(partial: Partial, counts: Sequence[int], decimals: int) -> li
 
 
 def _max(rows: Rows, bounds: Ints) -> Partial:
-    return (kernels.maxima(rows.quantity, bounds, _NONE),)
+    return (rows.maxima(bounds, _NONE),)
 
 
 def _larger(one: Partial, other: Partial) -> Partial:
@@ -65,7 +65,7 @@ _BEYOND = np.iinfo(np.int64).max
 
 
 def _min(rows: Rows, bounds: Ints) -> Partial:
-    return (kernels.minima(rows.quantity, bounds, int(_BEYOND)),)
+    return (rows.minima(bounds, int(_BEYOND)),)
 
 
 def _smaller(one: Partial, other: Partial) -> Partial:
@@ -90,7 +90,7 @@ def _value_figures(partial: Partial, counts: Sequence[int], decimals: int) -> li
 
 
 def _unique(rows: Rows, bounds: Ints) -> Partial:
-    return (kernels.distinct(rows.property, bounds),)
+    return (rows.distinct(bounds),)
 
 
 METRICS = (

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fluxrate.core.columns.frame import Frame, Snapshot, State
+from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.snapshot import Snapshot, State
 
 VERSION = 1
 
