@@ -175,7 +175,9 @@ def config_command(config: Config) -> None:
 @click.option("--quantity-value", help="The same quantity for every row, instead of a column.")
 @click.option("--key", "keys_", multiple=True, help="Column of the idempotency key; several are joined.")
 @click.option("--meta", multiple=True, help="Column kept as metadata; may be given several times.")
-@click.option("--format", "kind", type=click.Choice(rows.FORMATS), help="What the files are, where their names do not say.")
+@click.option(
+    "--format", "kind", type=click.Choice(rows.FORMATS), help="What the files are, where their names do not say."
+)
 @click.option("--strict", is_flag=True, help="Exit with status 1 if any row was rejected.")
 @configured
 def import_command(
@@ -323,7 +325,9 @@ def meters_group() -> None:
 
 @meters_group.command("create")
 @click.argument("meter_name")
-@click.option("--aggregation", "aggregation_type", required=True, help="SUM, COUNT, MAX, MIN, AVG, LAST, UNIQUE_COUNT, ...")
+@click.option(
+    "--aggregation", "aggregation_type", required=True, help="SUM, COUNT, MAX, MIN, AVG, LAST, UNIQUE_COUNT, ..."
+)
 @click.option("--name", help="What people see; the METER_NAME unless said.")
 @click.option("--unit")
 @click.option("--decimals", default=meters.DEFAULT_DECIMALS, show_default=True, type=click.IntRange(0, 18))
@@ -340,4 +344,6 @@ def meters_create(config: Config, **fields: Any) -> None:
 def meters_list(config: Config) -> None:
     """List the meters."""
     for meter in _store(config).meters.all():
-        click.echo(f"{meter.meter_name}  {meter.aggregation_type}  {meter.unit or '-'}  {meter.status}  {meter.meter_token}")
+        click.echo(
+            f"{meter.meter_name}  {meter.aggregation_type}  {meter.unit or '-'}  {meter.status}  {meter.meter_token}"
+        )

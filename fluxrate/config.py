@@ -31,7 +31,9 @@ class Setting:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("DATABASE_URL", "", "Where events are kept: empty for SQLite in the instance folder, or postgresql://..."),
-    Setting("AUTO_CREATE_CUSTOMERS", True, "Create a customer at its first event; false answers 404 for an unknown one."),
+    Setting(
+        "AUTO_CREATE_CUSTOMERS", True, "Create a customer at its first event; false answers 404 for an unknown one."
+    ),
     Setting("MAX_FUTURE", 86_400, "Seconds an event may lie ahead of the server's clock.", 0),
     Setting("REFRESH_INTERVAL_MS", 1_000, "How often events written by other processes are taken in.", 50),
     Setting("SAVE_INTERVAL", 60, "Seconds between looks at whether the columns are worth saving.", 1),

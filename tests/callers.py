@@ -69,7 +69,9 @@ class Api:
 
     def call(self, method: str, path: str, **options: Any) -> TestResponse:
         headers = {"X-API-Key": self.secret} | dict(options.pop("headers", {}))
-        return self.client.open(path if path.startswith("/api/") else ROOT + path, method=method, headers=headers, **options)
+        return self.client.open(
+            path if path.startswith("/api/") else ROOT + path, method=method, headers=headers, **options
+        )
 
     def get(self, path: str, **query: Any) -> TestResponse:
         return self.call("GET", path, query_string=query)

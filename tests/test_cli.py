@@ -120,7 +120,9 @@ def test_a_new_key_stands_alone_on_standard_output(run, instance):
 
 def test_a_key_is_revoked_by_prefix_id_or_unique_name(run, instance):
     """`keys revoke` ends a key's validity at once, also in a serving process; a name of two keys is refused."""
-    secrets = [run("keys", "create", "--name", name, "--scope", "admin").out.strip() for name in ("a", "b", "twin", "twin")]
+    secrets = [
+        run("keys", "create", "--name", name, "--scope", "admin").out.strip() for name in ("a", "b", "twin", "twin")
+    ]
     api = instance()
     for reference, secret in (("a", secrets[0]), (secrets[1][:20], secrets[1])):
         assert Api(api.app, secret).get("/metrics").status_code == 200
@@ -159,7 +161,9 @@ def test_passwd_replaces_the_password(run, instance):
 
 def test_meters_are_made_and_listed(run, instance):
     """`meters create` prints the meter's token alone; `meters list` shows every meter."""
-    ran = run("meters", "create", "egress", "--aggregation", "SUM", "--unit", "GiB", "--decimals", "3", "--name", "Egress")
+    ran = run(
+        "meters", "create", "egress", "--aggregation", "SUM", "--unit", "GiB", "--decimals", "3", "--name", "Egress"
+    )
     assert (ran.status, ran.err) == (0, "")
     meter = instance().get("/meters/egress").json
     assert ran.out == meter["meter_token"] + "\n"
@@ -198,7 +202,9 @@ def test_an_import_says_what_became_of_the_rows(run, instance, tmp_path):
     assert ran.out == f"{file}: 3 accepted, 0 duplicate, 5 rejected\n"
     lines = ran.err.splitlines()
     assert [line.split(": ")[0] for line in lines] == [f"{file}:{number}" for number in (4, 5, 6, 7, 8)]
-    for line, said in zip(lines, ("negative", "decimal places", "customer_external_id", "'someday'", "cells"), strict=True):
+    for line, said in zip(
+        lines, ("negative", "decimal places", "customer_external_id", "'someday'", "cells"), strict=True
+    ):
         assert said in line
     body = exact(instance().get("/meters/calls/usage", start_date="2025-01-01", end_date="2025-01-31"))
     assert (str(body["total_usage"]), body["event_count"]) == ("7.75", 3)
@@ -228,7 +234,18 @@ def test_columns_can_have_names_of_their_own(run, instance, tmp_path):
     run("meters", "create", "miles", "--aggregation", "SUM", "--decimals", "0")
     file = tmp_path / "flights.csv"
     file.write_text("carrier,at,distance,flight,day,origin\nUA,2025-01-01,100,7,1,JFK\nUA,2025-01-01,50,7,1,JFK\n")
-    options = ["--customer", "carrier", "--timestamp", "at", "--quantity", "distance", "--key", "flight", "--key", "day"]
+    options = [
+        "--customer",
+        "carrier",
+        "--timestamp",
+        "at",
+        "--quantity",
+        "distance",
+        "--key",
+        "flight",
+        "--key",
+        "day",
+    ]
     ran = run("import", str(file), "--meter", "miles", *options, "--meta", "origin")
     assert ran.out.endswith("1 accepted, 1 duplicate, 0 rejected\n")
     (event,) = instance().get("/usage", start_date="2025-01-01").json["data"]
@@ -328,7 +345,12 @@ def test_a_wrong_setting_stops_the_command_and_is_named(run, tmp_path, monkeypat
     refused(run("config"), "FLUXRATE_MAX_FUTUR in the environment", "MAX_FUTURE")
     monkeypatch.delenv("FLUXRATE_MAX_FUTUR")
     (tmp_path / "instance").mkdir(exist_ok=True)
-    for text, said in (("treads = 4", "TREADS"), ("threads = 'four'", "'four'"), ("threads = ", "TOML"), ("[x]\na = 1", "X")):
+    for text, said in (
+        ("treads = 4", "TREADS"),
+        ("threads = 'four'", "'four'"),
+        ("threads = ", "TOML"),
+        ("[x]\na = 1", "X"),
+    ):
         (tmp_path / "instance" / "config.toml").write_text(text)
         refused(run("meters", "list"), said, "config.toml")
 

@@ -72,7 +72,13 @@ def test_the_instance_is_the_option_else_the_environment_else_a_folder_here(monk
 
 def test_other_programs_variables_are_none_of_ours(tmp_path):
     """Only names that begin with FLUXRATE_ are read, and the two that are no settings are let be."""
-    environ = {"PATH": "/bin", "MAX_BATCH": "1", "fluxrate_max_batch": "2", "FLUXRATE_TEST_STRICT": "1", "FLUXRATE": "1"}
+    environ = {
+        "PATH": "/bin",
+        "MAX_BATCH": "1",
+        "fluxrate_max_batch": "2",
+        "FLUXRATE_TEST_STRICT": "1",
+        "FLUXRATE": "1",
+    }
     assert load_config(str(tmp_path), environ=environ).number("MAX_BATCH") == 10_000
 
 

@@ -163,7 +163,12 @@ def test_a_strangers_metric_from_a_folder_works_like_our_own(make_app, plugin_di
     api.meter("latency", "P95")
     api.meter("calls", "SUM")
     batch = [
-        {"meter_name": name, "customer_external_id": f"c{i % 2}", "quantity": f"{i}.5", "timestamp": f"2025-01-{1 + i % 2:02}"}
+        {
+            "meter_name": name,
+            "customer_external_id": f"c{i % 2}",
+            "quantity": f"{i}.5",
+            "timestamp": f"2025-01-{1 + i % 2:02}",
+        }
         for name in ("latency", "calls")
         for i in range(1, 101)
     ]
@@ -190,7 +195,9 @@ def test_without_its_plugin_a_meter_says_what_is_missing(make_app, plugin_dir):
     api.track("latency")
     without = Api(make_app(plugins=BUILT_IN), api.secret)
     problem(without.get("/meters/latency/usage"), 422, "aggregation_type", "'P95'")
-    problem(without.post("/sdk/track", {"meter_name": "latency", "customer_external_id": "a", "quantity": 1}), 422, "'P95'")
+    problem(
+        without.post("/sdk/track", {"meter_name": "latency", "customer_external_id": "a", "quantity": 1}), 422, "'P95'"
+    )
     assert without.get("/meters/calls/usage").status_code == 200
     assert without.get("/meters/latency").json["aggregation_type"] == "P95"
 

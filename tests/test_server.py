@@ -56,7 +56,9 @@ class Server:
         os.set_blocking(self.process.stdout.fileno(), False)
         return (self.process.stdout.read() or "").splitlines()
 
-    def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+    def call(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -157,7 +159,9 @@ def test_it_is_up_and_ready(server):
 
 def test_a_public_clients_post_is_answered(server):
     """A POST to a path with a slash too many goes through without a redirect, and its event is in the next answer."""
-    status, _, body = server.call("POST", "/api/v1//sdk/track", EVENT, X_API_Key=server.key, Content_Type="application/json")
+    status, _, body = server.call(
+        "POST", "/api/v1//sdk/track", EVENT, X_API_Key=server.key, Content_Type="application/json"
+    )
     assert (status, json.loads(body)["quantity"]) == (201, "1")
     _, _, body = server.get("/api/v1/meters/calls/usage", X_API_Key=server.key)
     assert json.loads(body)["total_usage"] == 1
@@ -189,7 +193,9 @@ def test_an_oversized_body_is_a_problem_whoever_refuses_it(server):
 
 def test_a_body_in_chunks_is_read_whole_or_refused(server):
     """Chunks are put together; too many of them are a 413, never a body cut at the limit."""
-    head = "POST /api/v1/sdk/track HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-API-Key: %s\r\n" % server.key
+    head = (
+        "POST /api/v1/sdk/track HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-API-Key: %s\r\n" % server.key
+    )
     head += "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (EVENT[:10], EVENT[10:]))
     assert server.talk(head.encode() + chunks + b"0\r\n\r\n").startswith(b"HTTP/1.1 201")

@@ -16,9 +16,7 @@ _SETUP = "setup_token"
 
 def create_user(store: Store, email: str, password: str, now: int) -> User:
     """A new account; raises Malformed, RuleBroken or Conflict."""
-    return store.users.create(
-        email=check_email(email), password_hash=credentials.hash_password(password), now=now
-    )
+    return store.users.create(email=check_email(email), password_hash=credentials.hash_password(password), now=now)
 
 
 def check_email(email: str) -> str:
@@ -51,7 +49,11 @@ def new_setup_token(store: Store) -> str | None:
 def setup_token_fits(store: Store, token: str) -> bool:
     """Whether the token may still create the first administrator."""
     kept = store.instance.get(_SETUP)
-    return bool(kept) and not store.users.count() and credentials.same(bytes.fromhex(kept or ""), credentials.digest(token))
+    return (
+        bool(kept)
+        and not store.users.count()
+        and credentials.same(bytes.fromhex(kept or ""), credentials.digest(token))
+    )
 
 
 def create_first_administrator(store: Store, token: str, email: str, password: str, now: int) -> User:

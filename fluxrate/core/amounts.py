@@ -29,8 +29,7 @@ def parse_decimal(text: str, *, field: str) -> Decimal:
     """A bound such as `min_quantity`: ASCII digits, perhaps a fraction, at most 36 on either side."""
     if not _BOUND.fullmatch(text):
         raise Malformed(
-            f"{field} is a decimal number such as 12.5, not negative and without exponent,"
-            f" but {show(text)} came.",
+            f"{field} is a decimal number such as 12.5, not negative and without exponent, but {show(text)} came.",
             field=field,
         )
     return Decimal(text)
@@ -55,8 +54,7 @@ def scale_text(text: str, decimals: int, *, field: str = "quantity") -> int:
     fraction = fraction.rstrip("0")
     if len(fraction) > decimals:
         raise Malformed(
-            f"{field} has at most {decimals} decimal places on this meter,"
-            f" but {show(text)} has {len(fraction)}.",
+            f"{field} has at most {decimals} decimal places on this meter, but {show(text)} has {len(fraction)}.",
             field=field,
         )
     digits = (whole + fraction.ljust(decimals, "0")).lstrip("0")
@@ -154,7 +152,6 @@ def _negative(text: str, field: str) -> Malformed:
 def _too_large(text: str, decimals: int, field: str) -> Malformed:
     largest = to_text(MAX_SCALED, decimals)
     return Malformed(
-        f"{field} is at most {largest} on this meter ({decimals} decimal places),"
-        f" but {show(text)} is too large.",
+        f"{field} is at most {largest} on this meter ({decimals} decimal places), but {show(text)} is too large.",
         field=field,
     )

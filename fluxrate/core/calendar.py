@@ -178,9 +178,7 @@ def _mean(group: str) -> int:
     try:
         return _MEAN[group]
     except KeyError:
-        raise Malformed(
-            f"group_by is one of {', '.join(GROUPS)}, but {show(group)} came.", field="group_by"
-        ) from None
+        raise Malformed(f"group_by is one of {', '.join(GROUPS)}, but {show(group)} came.", field="group_by") from None
 
 
 def _too_many(window: Window, group: str, count: str) -> Malformed:

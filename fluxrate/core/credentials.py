@@ -76,7 +76,8 @@ def hash_password(password: str) -> str:
     """The argon2id hash; raises RuleBroken for a password that is too short or too long."""
     if not PASSWORD_LEAST <= len(password) <= PASSWORD_MOST:
         raise RuleBroken(
-            f"A password has {PASSWORD_LEAST} to {PASSWORD_MOST} characters, but {len(password)} came.", field="password"
+            f"A password has {PASSWORD_LEAST} to {PASSWORD_MOST} characters, but {len(password)} came.",
+            field="password",
         )
     with _TURN:
         return _HASHER.hash(password)

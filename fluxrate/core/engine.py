@@ -7,6 +7,7 @@ Nothing here loops over events; Python loops run over buckets, customers of an a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import reduce
@@ -16,16 +17,23 @@ import numpy as np
 from fluxrate.core import calendar, filters
 from fluxrate.core.answers import Bucket, LogPage, LogRow, Rank, Ranking, Stats, Usage
 from fluxrate.core.calendar import Window
-from fluxrate.core.columns import kernels, paging
-from fluxrate.core.columns.frame import Frame, Ints, State, merge
+from fluxrate.core.columns import paging
+from fluxrate.core.columns.frame import Frame, merge
+from fluxrate.core.columns.grouped import by_customer
+from fluxrate.core.columns.snapshot import State
+from fluxrate.core.columns.stretch import Stretch
+from fluxrate.core.columns.types import Ints
 from fluxrate.core.errors import Malformed, NotFound
 from fluxrate.core.live import LiveColumns, properties
-from fluxrate.core.metric import Metric
+from fluxrate.core.metric import Metric, Rows
 from fluxrate.core.model import Customer, Meter, Number
 from fluxrate.core.query import Query
 from fluxrate.core.registry import Metrics
 from fluxrate.core.store import Store
 from fluxrate.core.text import show
+
+Part = Frame | Stretch
+"""Rows that a metric reads: scanned, or answered by an index."""
 
 _SHARE_PLACES = 6
 _EVER = 1 << 62
@@ -78,8 +86,8 @@ class Engine:
             meter=meter,
             total_events=sum(map(len, parts)),
             unique_customers=_distinct_customers(parts),
-            first_event=min((int(part.ts[0]) for part in parts), default=None),
-            last_event=max((int(part.ts[-1]) for part in parts), default=None),
+            first_event=min((int(_rows(part).ts[0]) for part in parts), default=None),
+            last_event=max((int(_rows(part).ts[-1]) for part in parts), default=None),
             today=since["day"],
             week=since["week"],
             month=since["month"],
@@ -90,11 +98,12 @@ class Engine:
         """Customers of the window by usage, largest first; equal ones in the order they were created."""
         metric = self._metric_of(meter)
         state = self._state(query)
-        rows = merge(self._parts(state, meter, query, self._customer_pks(query), metric))
-        order, customers, bounds = kernels.groups(rows.customer)
-        events = kernels.counts(bounds).tolist()
-        values = metric.finish(metric.partial(rows.take(order), bounds), events, meter.decimals)
-        total = self._per_bucket([rows], _ALWAYS, meter, metric)[0][0]
+        parts = self._parts(state, meter, query, self._customer_pks(query), metric)
+        if metric.needs_property:
+            parts = [_rows(part) for part in parts]
+        customers, grouped = by_customer(parts)
+        values, events = self._figures(grouped, len(customers), meter, metric)
+        total = self._per_bucket(parts, _ALWAYS, meter, metric)[0][0]
         best = sorted(range(len(values)), key=lambda place: _size(values[place]), reverse=True)[:limit]
         found = self._store.customers.by_pks([int(customers[place]) for place in best])
         return Ranking(
@@ -121,7 +130,7 @@ class Engine:
         """One page of raw events of the meters; only the rows of the page are read from the store, by key."""
         state = self._state(query)
         pks = self._customer_pks(query)
-        runs = [run for meter in meters for run in self._raw(state, meter, query, pks)]
+        runs = [run for meter in meters for run in self._runs(state, meter, query, pks)]
         total = sum(map(len, runs))
         offset = (page - 1) * page_size
         if order == "asc":
@@ -146,11 +155,13 @@ class Engine:
             # Another process may have written it a moment ago.
             state = self._live.refresh()
         if query.as_of is not None and query.as_of > state.seq:
-            raise Malformed(f"as_of is at most {state.seq}, the newest sequence, but {query.as_of} came.", field="as_of")
+            raise Malformed(
+                f"as_of is at most {state.seq}, the newest sequence, but {query.as_of} came.", field="as_of"
+            )
         return state
 
     def _customer_pks(self, query: Query) -> tuple[int, ...]:
-        return tuple(self.customer(reference).pk for reference in query.customers)
+        return tuple(dict.fromkeys(self.customer(reference).pk for reference in query.customers))
 
     def customer(self, reference: str) -> Customer:
         """The customer of an id or external id; raises NotFound."""
@@ -160,25 +171,44 @@ class Engine:
             raise NotFound(f"No customer has the id or external id {show(reference)}.", field="customer_id")
         return found
 
-    def _raw(self, state: State, meter: Meter, query: Query, pks: tuple[int, ...]) -> list[Frame]:
+    def _runs(self, state: State, meter: Meter, query: Query, pks: tuple[int, ...]) -> list[Frame]:
+        """The rows that pass the query's filters, as sorted frames, oldest arrivals first."""
+        snapshot, window = state.snapshot(meter.pk), query.window
         scope = filters.Scope(query, pks, meter, self._live.coder)
-        window = query.window
-        parts = state.snapshot(meter.pk).parts(window.start, window.end)
-        return [part for part in (filters.narrow(part, scope) for part in parts) if len(part)]
+        runs = [filters.narrow(snapshot.tail.window(window.start, window.end), scope)]
+        base = snapshot.stretch(window.start, window.end)
+        if pks:
+            # The index knows the customers' rows: the other filters look at those alone.
+            rows = base.index.customers.rows_of(pks, base.first, base.last)
+            runs.insert(0, filters.narrow(base.index.frame.take(rows), replace(scope, customer_pks=())))
+        else:
+            runs.insert(0, filters.narrow(base.frame(), scope))
+        return [run for run in runs if len(run)]
 
-    def _parts(self, state: State, meter: Meter, query: Query, pks: tuple[int, ...], metric: Metric) -> list[Frame]:
-        return self._counting(self._raw(state, meter, query, pks), meter, metric)
+    def _parts(self, state: State, meter: Meter, query: Query, pks: tuple[int, ...], metric: Metric) -> list[Part]:
+        """The rows that count, from the index where no filter looks at rows one by one."""
+        snapshot, window = state.snapshot(meter.pk), query.window
+        tail = snapshot.tail.window(window.start, window.end)
+        all_at_once = metric.combine is None and len(tail) > 0
+        if all_at_once or meter.filters or filters.looks_at_rows(query, snapshot.index.newest):
+            return self._counting(self._runs(state, meter, query, pks), meter, metric)
+        base = snapshot.stretch(window.start, window.end)
+        if metric.needs_property:
+            keys = properties(meter)
+            base = base.counting(keys, self._live.coder.counted([snapshot.base], keys)[0])
+        tail = filters.narrow(tail, filters.Scope(query, pks, meter, self._live.coder))
+        return [part for part in (base, *self._counting([tail], meter, metric)) if len(part)]
 
-    def _counting(self, parts: list[Frame], meter: Meter, metric: Metric) -> list[Frame]:
+    def _counting(self, runs: list[Frame], meter: Meter, metric: Metric) -> list[Part]:
         """The rows that count: past the meter's own filters, and merged where the metric needs all at once."""
         coder = self._live.coder
-        masks = [filters.meter_mask(part, meter, coder) for part in parts]
-        parts = [part if mask is None else part.take(mask) for part, mask in zip(parts, masks, strict=True)]
+        masks = [filters.meter_mask(run, meter, coder) for run in runs]
+        runs = [run if mask is None else run.take(mask) for run, mask in zip(runs, masks, strict=True)]
         if metric.needs_property:
-            codes = coder.counted(parts, properties(meter))
-            parts = [part.with_property(mine) for part, mine in zip(parts, codes, strict=True)]
-        parts = [part for part in parts if len(part)]
-        return [merge(parts)] if metric.combine is None and len(parts) > 1 else parts
+            codes = coder.counted(runs, properties(meter))
+            runs = [run.with_property(mine) for run, mine in zip(runs, codes, strict=True)]
+        runs = [run for run in runs if len(run)]
+        return [merge(runs)] if metric.combine is None and len(runs) > 1 else [*runs]
 
     def _buckets(self, query: Query) -> tuple[Ints, tuple[str, ...]]:
         if query.group_by is None:
@@ -191,14 +221,19 @@ class Engine:
         return self._per_bucket(self._counting(runs, meter, metric), _ALWAYS, meter, metric)[0][0]
 
     def _per_bucket(
-        self, parts: Sequence[Frame], edges: Ints, meter: Meter, metric: Metric
+        self, parts: Sequence[Part], edges: Ints, meter: Meter, metric: Metric
     ) -> tuple[list[Number | None], list[int]]:
         """Exact figure and number of events per bucket of time."""
+        return self._figures([(part, part.bounds(edges)) for part in parts], len(edges) - 1, meter, metric)
+
+    def _figures(
+        self, parts: Sequence[tuple[Rows, Ints]], buckets: int, meter: Meter, metric: Metric
+    ) -> tuple[list[Number | None], list[int]]:
+        """The metric over rows cut by bounds, the parts' partials combined; and the number of events per bucket."""
         if not parts:
-            return [metric.empty] * (len(edges) - 1), [0] * (len(edges) - 1)
-        bounds = [np.searchsorted(part.ts, edges) for part in parts]
-        events = sum(kernels.counts(bound) for bound in bounds).tolist()  # type: ignore[union-attr]
-        partials = [metric.partial(part, bound) for part, bound in zip(parts, bounds, strict=True)]
+            return [metric.empty] * buckets, [0] * buckets
+        events = sum(np.diff(bounds) for _, bounds in parts).tolist()  # type: ignore[union-attr]
+        partials = [metric.partial(rows, bounds) for rows, bounds in parts]
         partial = partials[0] if metric.combine is None else reduce(metric.combine, partials)
         return metric.finish(partial, events, meter.decimals), events
 
@@ -220,11 +255,21 @@ def _covered(query: Query, state: State) -> int:
     return state.seq if query.as_of is None else query.as_of
 
 
-def _distinct_customers(parts: Sequence[Frame]) -> int:
+def _rows(part: Part) -> Frame:
+    return part if isinstance(part, Frame) else part.frame()
+
+
+def _distinct_customers(parts: Sequence[Part]) -> int:
+    """How many customers have a row in any of the parts, of which at most the first is large."""
     if not parts:
         return 0
-    codes = np.concatenate([part.customer for part in parts])
-    return int(kernels.distinct(codes, np.array([0, len(codes)], np.int64))[0])
+    first, *others = parts
+    if not others:
+        return first.distinct_customers()
+    more = np.unique(np.concatenate([_rows(part).customer for part in others]))
+    if isinstance(first, Frame):
+        return int(np.count_nonzero(np.bincount(np.concatenate([first.customer, more]))))
+    return first.distinct_customers() + first.lacking(more)
 
 
 def _size(value: Number | None) -> tuple[bool, Number]:

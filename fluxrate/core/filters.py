@@ -121,6 +121,12 @@ def meter_mask(frame: Frame, meter: Meter, coder: Coder) -> Mask | None:
     return _all([coder.rows_with(frame, own.key, own.values) for own in meter.filters])
 
 
+def looks_at_rows(query: Query, newest: int) -> bool:
+    """Whether a filter of the query has to look at rows one by one, where the newest has this sequence."""
+    quantities = query.min_quantity is not None or query.max_quantity is not None
+    return bool(query.customers) or quantities or (query.as_of is not None and query.as_of < newest)
+
+
 def narrow(frame: Frame, scope: Scope) -> Frame:
     """The rows that pass every filter of the query; the frame itself when none is in use."""
     mask: NDArray[Any] | None = None

@@ -260,7 +260,7 @@ def _quantity(raw: Raw, meter: Meter, metric: Metric, field: str) -> int:
     if token in ("", "null"):
         if metric.counts_things:
             return int(10**meter.decimals)
-        raise RuleBroken(f"{field} is missing; it is a decimal such as \"1.5\".", field=field)
+        raise RuleBroken(f'{field} is missing; it is a decimal such as "1.5".', field=field)
     if token.startswith('"'):
         return amounts.scale_text(decode_value(raw, field), meter.decimals, field=field)
     return amounts.scale_json_number(token, meter.decimals, field=field)

@@ -17,7 +17,8 @@ import numpy as np
 
 from fluxrate.core.columns import files
 from fluxrate.core.columns.coding import Coder
-from fluxrate.core.columns.frame import Frame, State, merge
+from fluxrate.core.columns.frame import Frame, merge
+from fluxrate.core.columns.snapshot import State
 from fluxrate.core.model import Meter
 from fluxrate.core.store import Store
 
@@ -58,6 +59,7 @@ class LiveColumns:
         it too.
         """
         self.refresh()
+        self.fold()
 
     def current(self) -> State:
         """A state that includes every event this process has acknowledged."""
@@ -90,6 +92,22 @@ class LiveColumns:
                 self._state = State(seq, {**old.meters, **fresh})
             self._loaded = True
             return self._state
+
+    def fold(self) -> None:
+        """Fold grown tails into their bases and build the indexes, beside the readers; then swap.
+
+        What arrived meanwhile is the new tail. No reader and no refresh waits for the work.
+        """
+        before = self._state
+        folded = {pk: old.folded() for pk, old in before.meters.items() if old.wants_folding}
+        for snapshot in folded.values():
+            snapshot.index.prepare()
+        if not folded:
+            return
+        with self._lock:
+            now = self._state
+            fresh = {pk: new.extended(now.snapshot(pk).since(before.seq)) for pk, new in folded.items()}
+            self._state = State(now.seq, {**now.meters, **fresh})
 
     def save(self, *, force: bool = False) -> None:
         """Write the columns to the folder when enough has come since the last time (or anything, with `force`)."""

@@ -27,7 +27,10 @@ Partial = tuple[NDArray[Any], ...]
 
 
 class Rows(Protocol):
-    """The columns a metric may read; equal length, read-only, `seq` breaks ties of `ts`."""
+    """The columns a metric may read; equal length, read-only, `seq` breaks ties of `ts`.
+
+    The methods answer per bucket, from an index where there is one; what they do not offer is made of the columns.
+    """
 
     @property
     def ts(self) -> Ints:
@@ -48,6 +51,18 @@ class Rows(Protocol):
     @property
     def property(self) -> NDArray[np.int32]:
         """Code of the meter's counted property; -1 where an event has none."""
+
+    def sums(self, bounds: Ints) -> tuple[Ints, Ints]:
+        """Exact sum of quantities, as limbs: `(high << 32) + low`."""
+
+    def maxima(self, bounds: Ints, empty: int) -> Ints:
+        """Largest quantity, `empty` where there is no row."""
+
+    def minima(self, bounds: Ints, empty: int) -> Ints:
+        """Smallest quantity, `empty` where there is no row."""
+
+    def distinct(self, bounds: Ints) -> Ints:
+        """Distinct values of the counted property."""
 
 
 @dataclass(frozen=True, slots=True)

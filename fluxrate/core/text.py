@@ -92,6 +92,4 @@ def _refuse_forbidden(value: str, field: str) -> None:
 
 def _refuse_long(value: str, field: str, longest: int) -> None:
     if len(value) > longest:
-        raise RuleBroken(
-            f"{field} has at most {longest} characters, but {show(value)} has {len(value)}.", field=field
-        )
+        raise RuleBroken(f"{field} has at most {longest} characters, but {show(value)} has {len(value)}.", field=field)

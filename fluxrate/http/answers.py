@@ -13,7 +13,9 @@ AS_OF_HEADER = "X-Fluxrate-As-Of"
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
-def answer(value: Any, status: int = 200, *, as_of: int | None = None, headers: dict[str, str] | None = None) -> Response:
+def answer(
+    value: Any, status: int = 200, *, as_of: int | None = None, headers: dict[str, str] | None = None
+) -> Response:
     """A JSON response; a Decimal is written with all its digits as a number. `as_of` says what sequence it covers."""
     response = Response(_ENCODER.encode(value), status, mimetype="application/json")
     if as_of is not None:

@@ -28,7 +28,9 @@ def _add(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.endpoint and request.endpoint.endswith("static"):
         # Vendored files carry their version in the name; our own are asked for with one in the query.
-        response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable" if request.args.get("v") else "no-cache"
+        response.headers["Cache-Control"] = (
+            f"public, max-age={_YEAR}, immutable" if request.args.get("v") else "no-cache"
+        )
     else:
         response.headers.setdefault("Cache-Control", "no-store")
     return response

@@ -32,9 +32,7 @@ class WholeField(fields.Integer):
     def _validated(self, value: Any) -> int:
         digits = value if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19 else "-1"
         if not self._least <= int(digits) <= self._most:
-            raise ValidationError(
-                f"is a whole number from {self._least} to {self._most}, but {text.show(value)} came."
-            )
+            raise ValidationError(f"is a whole number from {self._least} to {self._most}, but {text.show(value)} came.")
         return int(digits)
 
 
@@ -51,7 +49,9 @@ def choice_field(help_text: str, choices: tuple[str, ...], default: str) -> fiel
 class TimezoneArgs(Schema):
     """The zone that calendar buckets and dates are in, and the moment an answer is as of."""
 
-    timezone = text_field("IANA name of the zone that dates and buckets are in; UTC unless said.", example="Europe/Berlin")
+    timezone = text_field(
+        "IANA name of the zone that dates and buckets are in; UTC unless said.", example="Europe/Berlin"
+    )
     as_of = text_field(
         "Answer exactly as at this ingest sequence, or at this instant; what arrived later is left out.",
         example="1024",

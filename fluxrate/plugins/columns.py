@@ -12,6 +12,10 @@ def _refresh(parts: Services) -> None:
     parts.live.refresh()
 
 
+def _fold(parts: Services) -> None:
+    parts.live.fold()
+
+
 def _save(parts: Services) -> None:
     parts.live.save()
 
@@ -28,6 +32,7 @@ plugin = Plugin(
     name="columns",
     jobs=(
         Job("columns.refresh", lambda settings: settings["REFRESH_INTERVAL_MS"] / 1_000, _refresh),
+        Job("columns.fold", lambda settings: 5, _fold),
         Job("columns.save", lambda settings: settings["SAVE_INTERVAL"], _save),
         Job("sessions.purge", lambda settings: 3_600, _purge),
     ),

@@ -20,7 +20,7 @@ _NONE = -1
 
 
 def _sum(rows: Rows, bounds: Ints) -> Partial:
-    return kernels.sums(rows.quantity, bounds)
+    return rows.sums(bounds)
 
 
 def _add(one: Partial, other: Partial) -> Partial:
@@ -54,7 +54,7 @@ def _count_figures(partial: Partial, counts: Sequence[int], decimals: int) -> li
 
 
 def _max(rows: Rows, bounds: Ints) -> Partial:
-    return (kernels.maxima(rows.quantity, bounds, _NONE),)
+    return (rows.maxima(bounds, _NONE),)
 
 
 def _larger(one: Partial, other: Partial) -> Partial:
@@ -65,7 +65,7 @@ _BEYOND = np.iinfo(np.int64).max
 
 
 def _min(rows: Rows, bounds: Ints) -> Partial:
-    return (kernels.minima(rows.quantity, bounds, int(_BEYOND)),)
+    return (rows.minima(bounds, int(_BEYOND)),)
 
 
 def _smaller(one: Partial, other: Partial) -> Partial:
@@ -84,13 +84,11 @@ def _later(one: Partial, other: Partial) -> Partial:
 
 def _value_figures(partial: Partial, counts: Sequence[int], decimals: int) -> list[Number | None]:
     values = partial[-1].tolist()
-    return [
-        amounts.to_number(value, decimals) if count else None for value, count in zip(values, counts, strict=True)
-    ]
+    return [amounts.to_number(value, decimals) if count else None for value, count in zip(values, counts, strict=True)]
 
 
 def _unique(rows: Rows, bounds: Ints) -> Partial:
-    return (kernels.distinct(rows.property, bounds),)
+    return (rows.distinct(bounds),)
 
 
 METRICS = (
@@ -101,7 +99,14 @@ METRICS = (
     Metric("AVG", "Average", _sum, _average_figures, _add, empty=None),
     Metric("LAST", "Latest", _last, _value_figures, _later, empty=None),
     Metric(
-        "UNIQUE_COUNT", "Distinct values", _unique, _count_figures, None, empty=0, counts_things=True, needs_property=True
+        "UNIQUE_COUNT",
+        "Distinct values",
+        _unique,
+        _count_figures,
+        None,
+        empty=0,
+        counts_things=True,
+        needs_property=True,
     ),
 )
 

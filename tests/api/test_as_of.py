@@ -134,6 +134,9 @@ def test_without_a_way_to_sequences_a_query_reads_sequences_only():
     """`Query.parse` takes an instant only where it is told how to find the sequence of one."""
     now = int(START.timestamp() * 1e6)
     assert Query.parse({"as_of": "7"}, now=now).as_of == 7
-    assert Query.parse({"as_of": "2025-04-30T00:00:00Z"}, now=now, seq_at=lambda instant: instant // 10**9).as_of == 1745971
+    assert (
+        Query.parse({"as_of": "2025-04-30T00:00:00Z"}, now=now, seq_at=lambda instant: instant // 10**9).as_of
+        == 1745971
+    )
     with pytest.raises(Malformed, match="as_of"):
         Query.parse({"as_of": "2025-04-30T00:00:00Z"}, now=now)

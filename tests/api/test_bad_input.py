@@ -87,7 +87,9 @@ def test_in_every_query_parameter(api, calls):
         names = [*parameters(operation), "unknown"]
         for name in names if method == "GET" else ["unknown"]:
             for text in TEXTS:
-                response = api.call(method, filled(path), query_string={name: text}, json=None if method == "GET" else {})
+                response = api.call(
+                    method, filled(path), query_string={name: text}, json=None if method == "GET" else {}
+                )
                 judge(response, (method, path, name, text))
                 if name == "unknown":
                     assert response.status_code == 422
@@ -132,7 +134,16 @@ def test_in_every_field_of_a_body(api, calls):
 
 def test_in_a_batch(api):
     """Each bad value in each field of an event in one batch: a result for each, and no failure of the whole."""
-    fields = (*VALID["/usage"], "meter_id", "meter_token", "customer_id", "timestamp", "idempotency_key", "metadata", "properties")
+    fields = (
+        *VALID["/usage"],
+        "meter_id",
+        "meter_token",
+        "customer_id",
+        "timestamp",
+        "idempotency_key",
+        "metadata",
+        "properties",
+    )
     for name in fields:
         response = api.post("/events", [VALID["/usage"] | {name: value} for value in VALUES])
         judge(response, name)

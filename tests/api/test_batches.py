@@ -47,7 +47,9 @@ def test_one_wrong_event_does_not_keep_the_others_out(api):
     assert (body["accepted"], body["duplicates"], body["rejected"]) == (2, 0, 7)
     assert [row["status"] for row in body["results"]] == ["accepted", *["rejected"] * 6, "accepted", "rejected"]
     for row in body["results"]:
-        assert sorted(row) == (["detail", "index", "status"] if row["status"] == "rejected" else ["id", "index", "status"])
+        assert sorted(row) == (
+            ["detail", "index", "status"] if row["status"] == "rejected" else ["id", "index", "status"]
+        )
     assert "negative" in body["results"][1]["detail"]
     assert "'nope'" in body["results"][8]["detail"]
     assert counts(api.app) == (2, 1)
@@ -81,7 +83,9 @@ def test_a_duplicate_is_no_reason_to_refuse_an_atomic_batch(api):
 
 def test_the_same_key_twice_in_one_batch_counts_once(api):
     """The first of two wins, the second is its duplicate, and a conflict if it says something else."""
-    body = api.post("/events", [event("1", idempotency_key="k"), event("1", idempotency_key="k"), event("2", idempotency_key="k")]).json
+    body = api.post(
+        "/events", [event("1", idempotency_key="k"), event("1", idempotency_key="k"), event("2", idempotency_key="k")]
+    ).json
     first, same, other = body["results"]
     assert [row["status"] for row in body["results"]] == ["accepted", "duplicate", "duplicate"]
     assert first["id"] == same["id"] == other["id"]
@@ -113,7 +117,9 @@ def test_overlapping_batches_at_once_count_each_key_once(api):
 
     def send(thread: int) -> int:
         mine = [key for key in keys if (key + thread) % 2][:: 1 if thread % 4 < 2 else -1]
-        body = Api(api.app, api.secret).post("/events", [event(str(key + 1), idempotency_key=f"k{key}") for key in mine])
+        body = Api(api.app, api.secret).post(
+            "/events", [event(str(key + 1), idempotency_key=f"k{key}") for key in mine]
+        )
         return body.json["accepted"]
 
     with ThreadPoolExecutor(8) as pool:
@@ -177,7 +183,9 @@ def test_the_largest_batch_is_a_setting(make_app):
     problem(api.post("/events", [event()] * 3), 413, "at most 2")
 
 
-@pytest.mark.parametrize("query", ["atomic=maybe", "results=none", "atomic=true&atomic=false", "Atomic=true", "results="])
+@pytest.mark.parametrize(
+    "query", ["atomic=maybe", "results=none", "atomic=true&atomic=false", "Atomic=true", "results="]
+)
 def test_a_parameter_that_cannot_be_read_is_refused(api, query):
     """A mistyped `atomic` must not become half a batch: 422, and nothing is stored."""
     problem(api.post(f"/events?{query}", [event()]), 422)

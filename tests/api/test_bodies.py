@@ -117,7 +117,9 @@ def test_the_last_of_two_equal_keys_counts(make_app):
 
 
 @pytest.mark.parametrize("path", MANY)
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/xml", "application/jsonx", "multipart/form-data"])
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain", "application/xml", "application/jsonx", "multipart/form-data"]
+)
 def test_another_content_type_is_refused(api, path, content_type):
     """Only JSON is read; anything else is a 415 that says what is read and what came."""
     headers = {} if content_type is None else {"Content-Type": content_type}
@@ -217,6 +219,11 @@ def test_no_refusal_repeats_what_was_sent_at_length(api):
     ):
         response = api.post("/sdk/track", body)
         assert len(problem(response, response.status_code)["detail"]) < 400
-    for query in ({"metric": long[:3_000]}, {"timezone": long[:3_000]}, {"customer_id": long[:3_000]}, {long[:3_000]: "1"}):
+    for query in (
+        {"metric": long[:3_000]},
+        {"timezone": long[:3_000]},
+        {"customer_id": long[:3_000]},
+        {long[:3_000]: "1"},
+    ):
         response = api.get("/meters/calls/usage", **query)
         assert len(problem(response, response.status_code)["detail"]) < 400

@@ -84,7 +84,12 @@ def test_what_is_no_key_is_a_401(app, headers):
 
 def test_one_wrong_character_is_a_401(api):
     """A key that differs anywhere in its secret, or has something behind it, is refused."""
-    for wrong in (api.secret[:-1], api.secret + "x", api.secret[:-1] + ("a" if api.secret[-1] != "a" else "b"), api.secret.upper()):
+    for wrong in (
+        api.secret[:-1],
+        api.secret + "x",
+        api.secret[:-1] + ("a" if api.secret[-1] != "a" else "b"),
+        api.secret.upper(),
+    ):
         problem(api.client.get("/api/v1/metrics", headers={"X-API-Key": wrong}), 401)
 
 

@@ -50,13 +50,19 @@ def test_what_the_go_client_sends_is_taken(api):
         '{"meter_token":"%s","customer_external_id":"cust_123","quantity":1.5,'
         '"timestamp":"2025-01-15T10:30:00+02:00","idempotency_key":"9b1d","metadata":{"endpoint":"/v1/users"}}'
     )
-    headers = {"X-API-Key": make_key(api.app, "usage.write"), "User-Agent": "Go-http-client/1.1", "Accept-Encoding": "gzip"}
+    headers = {
+        "X-API-Key": make_key(api.app, "usage.write"),
+        "User-Agent": "Go-http-client/1.1",
+        "Accept-Encoding": "gzip",
+    }
     assert headers["X-API-Key"].startswith("sk_")
     response = api.client.post(
         "/api/v1//sdk/track", data=sent % meter["meter_token"], headers=headers | {"Content-Type": "application/json"}
     )
     assert (response.status_code, response.mimetype) == (201, "application/json")
-    decoded = {key: response.json[key] for key in ("id", "customer_id", "meter_id", "quantity", "timestamp", "created_at")}
+    decoded = {
+        key: response.json[key] for key in ("id", "customer_id", "meter_id", "quantity", "timestamp", "created_at")
+    }
     assert all(isinstance(value, str) for value in decoded.values())
     assert (decoded["quantity"], decoded["timestamp"]) == ("1.5", "2025-01-15T08:30:00Z")
     assert response.json["meta_data"] == {"endpoint": "/v1/users"}
@@ -73,7 +79,12 @@ def test_the_three_shapes_say_the_same(api):
     meter = api.meter("bytes", property_name="size")
     customer = api.post("/customers", {"external_id": "acme"}).json
     shapes = [
-        {"meter_token": meter["meter_token"], "customer_external_id": "acme", "quantity": "2.5", "metadata": {"a": "b"}},
+        {
+            "meter_token": meter["meter_token"],
+            "customer_external_id": "acme",
+            "quantity": "2.5",
+            "metadata": {"a": "b"},
+        },
         {"meter_id": meter["id"], "customer_id": customer["id"], "quantity": "2.5", "metadata": {"a": "b"}},
         {"meter_name": "bytes", "customer_external_id": "acme", "properties": {"size": "2.5", "a": "b"}},
         {"meter_name": "bytes", "customer_external_id": "acme", "properties": {"a": "b", "size": 2.5}},
@@ -163,7 +174,13 @@ def test_a_distinct_count_needs_its_property(api):
     for metadata in (None, {}, {"user": "x"}, {"account": None}, {"account": None, "user_id": None}):
         problem(send(metadata), 400, "metadata.account or metadata.user_id")
     assert counts(api.app) == (0, 0)
-    for metadata in ({"account": "a"}, {"account": "b", "user_id": "a"}, {"user_id": "a"}, {"account": 7}, {"account": ""}):
+    for metadata in (
+        {"account": "a"},
+        {"account": "b", "user_id": "a"},
+        {"user_id": "a"},
+        {"account": 7},
+        {"account": ""},
+    ):
         assert send(metadata).status_code == 201
     assert exact(api.get("/meters/users/usage"))["total_usage"] == 4
     by_properties = {"meter_name": "users", "customer_external_id": "acme", "properties": {"account": "z"}}
@@ -174,7 +191,9 @@ def test_huge_integers_in_metadata_are_kept_digit_by_digit(api):
     """A 25-digit integer comes back as it was sent, and counts as a value of its own."""
     api.meter("users", "UNIQUE_COUNT")
     for last in (5, 6, 6):
-        sent = '{"meter_name":"users","customer_external_id":"a","metadata":{"user_id":123456789012345678901234%d}}' % last
+        sent = (
+            '{"meter_name":"users","customer_external_id":"a","metadata":{"user_id":123456789012345678901234%d}}' % last
+        )
         response = api.send(sent)
         assert f'"user_id":123456789012345678901234{last}' in response.text
     assert exact(api.get("/meters/users/usage"))["total_usage"] == 2

@@ -183,9 +183,7 @@ def test_buckets_follow_each_other_through_the_window(window: Window, group: str
 
 @settings(max_examples=200, deadline=None)
 @given(window=windows(longest=60 * DAY), group=st.sampled_from(GROUPS[1:]))
-@example(
-    window=Window(us("2025-04-05T12:00Z"), us("2025-04-05T18:00Z"), "Australia/Lord_Howe"), group="minute"
-)
+@example(window=Window(us("2025-04-05T12:00Z"), us("2025-04-05T18:00Z"), "Australia/Lord_Howe"), group="minute")
 @example(window=Window(us("2010-11-05T00:00Z"), us("2010-11-09T00:00Z"), "America/St_Johns"), group="day")
 def test_bucket_start_is_the_edge_before_an_instant(window: Window, group: str) -> None:
     edges = buckets(window, group).edges.tolist()

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fluxrate.core.columns.frame import MISSING, Codes, Frame
+from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.types import MISSING, Codes
 
 MOST_KEYS = 64
 

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fluxrate.core.columns.frame import Frame, Snapshot, State
+from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.snapshot import Snapshot, State
 
 VERSION = 1
 
@@ -89,9 +90,7 @@ def load(folder: Path, instance_id: str, event_at: Callable[[int], str | None]) 
         return None
 
 
-def _read(
-    folder: Path, manifest: Mapping[str, Any], instance_id: str, event_at: Callable[[int], str | None]
-) -> Saved:
+def _read(folder: Path, manifest: Mapping[str, Any], instance_id: str, event_at: Callable[[int], str | None]) -> Saved:
     for name, expected in (("version", VERSION), ("instance", instance_id)):
         if manifest[name] != expected:
             raise ValueError(f"{name} is {manifest[name]!r}, not {expected!r}")

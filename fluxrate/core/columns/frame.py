@@ -1,9 +1,4 @@
-"""Sorted columns of one meter, and the snapshot that readers hold.
-
-A `Frame` is a set of equally long read-only arrays in (time, sequence) order. A `Snapshot` is a large base frame and a
-small tail of what came since; both are immutable, so a reader takes a reference once and needs no lock. New rows go into
-the tail, which is folded into the base when it has grown to an eighth of it.
-"""
+"""Sorted columns of one meter: a `Frame` is a set of equally long arrays in (time, sequence) order."""
 
 from __future__ import annotations
 
@@ -14,14 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Codes = NDArray[np.int32]
-
-MISSING = -1
-"""The code of a metadata key that an event does not have."""
-
-_FOLD_MINIMUM = 4096
-_FOLD_FRACTION = 8
+from fluxrate.core.columns import kernels
+from fluxrate.core.columns.types import MISSING, Codes, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +64,30 @@ class Frame:
         first, last = np.searchsorted(self.ts, (start, end))
         return self if last - first == len(self) else self.slice(int(first), int(last))
 
+    def bounds(self, edges: Ints) -> Ints:
+        """The positions where edges of time cut the rows."""
+        return np.searchsorted(self.ts, edges)
+
+    def sums(self, bounds: Ints) -> tuple[Ints, Ints]:
+        """Exact sum of quantities per bucket, as (high, low) limbs."""
+        return kernels.sums(self.quantity, bounds)
+
+    def maxima(self, bounds: Ints, empty: int) -> Ints:
+        """Largest quantity per bucket."""
+        return kernels.maxima(self.quantity, bounds, empty)
+
+    def minima(self, bounds: Ints, empty: int) -> Ints:
+        """Smallest quantity per bucket."""
+        return kernels.minima(self.quantity, bounds, empty)
+
+    def distinct(self, bounds: Ints) -> Ints:
+        """Distinct values of the counted property per bucket."""
+        return kernels.distinct(self.property, bounds)
+
+    def distinct_customers(self) -> int:
+        """How many customers have a row."""
+        return int(np.count_nonzero(np.bincount(self.customer)))
+
     def with_property(self, codes: Codes) -> Frame:
         """The same rows with the column that distinct counts read."""
         return replace(self, property=codes)
@@ -104,47 +117,3 @@ def merge(frames: Sequence[Frame]) -> Frame:
         {key: np.concatenate([frame.codes(key) for frame in filled])[order] for key in keys},
         np.concatenate([frame.property for frame in filled])[order] if has_property else EMPTY.property,
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
-    """Everything known of one meter at one sequence: `base` is large and old, `tail` small and new (by arrival)."""
-
-    base: Frame = EMPTY
-    tail: Frame = EMPTY
-
-    def __post_init__(self) -> None:
-        for frame in (self.base, self.tail):
-            arrays: tuple[NDArray[Any], ...] = (frame.ts, frame.seq, frame.quantity, frame.customer)
-            for array in (*arrays, *frame.meta.values()):
-                array.flags.writeable = False
-
-    def __len__(self) -> int:
-        return len(self.base) + len(self.tail)
-
-    def extended(self, rows: Frame) -> Snapshot:
-        """A snapshot with rows that arrived later, in any order of time."""
-        tail = merge([self.tail, rows])
-        if len(tail) <= max(_FOLD_MINIMUM, len(self.base) // _FOLD_FRACTION):
-            return Snapshot(self.base, tail)
-        return Snapshot(merge([self.base, tail]))
-
-    def folded(self) -> Snapshot:
-        """The same rows with nothing left in the tail."""
-        return Snapshot(merge([self.base, self.tail])) if len(self.tail) else self
-
-    def parts(self, start: int, end: int) -> list[Frame]:
-        """The rows of `[start, end)`: no, one or two frames, oldest arrivals first."""
-        return [part for part in (self.base.window(start, end), self.tail.window(start, end)) if len(part)]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class State:
-    """All meters at one ingest sequence; swapped whole, so answers about several meters agree with each other."""
-
-    seq: int = 0
-    meters: Mapping[int, Snapshot] = field(default_factory=dict)
-
-    def snapshot(self, meter_pk: int) -> Snapshot:
-        """The meter's rows; none for a meter that has no events."""
-        return self.meters.get(meter_pk) or Snapshot()

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fluxrate.core.columns.frame import Codes, Ints
+from fluxrate.core.columns.types import Codes, Ints
 
 LIMB = 32
 """Bits of the low limb of a sum: a sum is `(high << LIMB) + low`, each limb an int64 far from its edge."""
 
-_LOW = (1 << LIMB) - 1
-_INT64 = (1 << 63) - 1
+LOW = (1 << LIMB) - 1
+INT64 = (1 << 63) - 1
 
 
 def counts(bounds: Ints) -> Ints:
@@ -28,20 +28,20 @@ def counts(bounds: Ints) -> Ints:
 def sums(values: Ints, bounds: Ints) -> tuple[Ints, Ints]:
     """Exact sum per bucket as (high, low) limbs."""
     window = values[bounds[0] : bounds[-1]] if len(values) else values
-    if int(window.max(initial=0)) * len(window) <= _INT64:
-        whole = _reduce(np.add, values, bounds, 0)
-        return whole >> LIMB, whole & _LOW
-    return _reduce(np.add, values >> LIMB, bounds, 0), _reduce(np.add, values & _LOW, bounds, 0)
+    if int(window.max(initial=0)) * len(window) <= INT64:
+        whole = reduce_buckets(np.add, values, bounds, 0)
+        return whole >> LIMB, whole & LOW
+    return reduce_buckets(np.add, values >> LIMB, bounds, 0), reduce_buckets(np.add, values & LOW, bounds, 0)
 
 
 def maxima(values: Ints, bounds: Ints, empty: int) -> Ints:
     """Largest value per bucket, `empty` where there is none."""
-    return _reduce(np.maximum, values, bounds, empty)
+    return reduce_buckets(np.maximum, values, bounds, empty)
 
 
 def minima(values: Ints, bounds: Ints, empty: int) -> Ints:
     """Smallest value per bucket, `empty` where there is none."""
-    return _reduce(np.minimum, values, bounds, empty)
+    return reduce_buckets(np.minimum, values, bounds, empty)
 
 
 def lasts(values: Ints, bounds: Ints, empty: int) -> Ints:
@@ -64,20 +64,20 @@ def distinct(codes: Codes, bounds: Ints) -> Ints:
         return np.array([np.count_nonzero(np.bincount(codes[codes >= 0]))], np.int64)
     starts = np.repeat(bounds[:-1] - first, np.diff(bounds))
     new = (_previous(codes) < starts) & (codes >= 0)
-    return _reduce(np.add, new.astype(np.int64), bounds - first, 0)
+    return reduce_buckets(np.add, new.astype(np.int64), bounds - first, 0)
 
 
 def _previous(codes: Codes) -> Ints:
     """For each row the position of the row before it with the same code, -1 where it is the first."""
-    order = _order(codes)
-    ordered = codes[order]
+    by_code = order(codes)
+    ordered = codes[by_code]
     previous = np.full(len(codes), -1, np.int64)
     repeats = np.flatnonzero(ordered[1:] == ordered[:-1])
-    previous[order[repeats + 1]] = order[repeats]
+    previous[by_code[repeats + 1]] = by_code[repeats]
     return previous
 
 
-def _order(codes: Codes) -> Ints:
+def order(codes: Codes) -> Ints:
     """The stable order by code. Codes of 16 bits are sorted by radix, several times faster than the comparison sort."""
     if len(codes) and int(codes.min()) >= -1 and int(codes.max()) < (1 << 16) - 1:
         return np.argsort((codes + 1).astype(np.uint16), kind="stable")
@@ -86,14 +86,15 @@ def _order(codes: Codes) -> Ints:
 
 def groups(codes: Codes) -> tuple[Ints, Codes, Ints]:
     """Rows grouped by code: the stable order that does it, the codes in order, and the bounds of their groups."""
-    order = _order(codes)
-    ordered = codes[order]
+    by_code = order(codes)
+    ordered = codes[by_code]
     changes = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
     starts = np.concatenate(([0], changes)) if len(ordered) else changes
-    return order, ordered[starts], np.append(starts, len(ordered)).astype(np.int64)
+    return by_code, ordered[starts], np.append(starts, len(ordered)).astype(np.int64)
 
 
-def _reduce(ufunc: np.ufunc, values: Ints, bounds: Ints, empty: int) -> Ints:
+def reduce_buckets(ufunc: np.ufunc, values: Ints, bounds: Ints, empty: int) -> Ints:
+    """The ufunc over each bucket, `empty` where there is no row."""
     # reduceat gives an empty bucket its neighbour's first value and refuses a start at the very end: it is asked about
     # filled buckets only, which lie one after another.
     filled = bounds[1:] > bounds[:-1]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fluxrate.core.columns.frame import Frame, Ints
+from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.types import Ints
 
 
 def page(runs: Sequence[Frame], offset: int, size: int) -> Ints:

@@ -12,15 +12,21 @@ class MeterFilterSchema(Schema):
     """Only events whose metadata has one of the values under the key count."""
 
     key = fields.String(required=True, validate=validate.Length(1, 255))
-    values = fields.List(fields.String(validate=validate.Length(0, 255)), required=True, validate=validate.Length(1, 100))
+    values = fields.List(
+        fields.String(validate=validate.Length(0, 255)), required=True, validate=validate.Length(1, 100)
+    )
 
 
 class MeterCreateSchema(Schema):
     """What makes a meter."""
 
-    meter_name = fields.String(required=True, metadata={"example": "api_calls", "pattern": "^[a-z0-9][a-z0-9_.-]{0,62}$"})
+    meter_name = fields.String(
+        required=True, metadata={"example": "api_calls", "pattern": "^[a-z0-9][a-z0-9_.-]{0,62}$"}
+    )
     name = fields.String(load_default=None, allow_none=True, metadata={"description": "Shown to people."})
-    aggregation_type = fields.String(required=True, metadata={"example": "SUM", "description": "Any registered metric."})
+    aggregation_type = fields.String(
+        required=True, metadata={"example": "SUM", "description": "Any registered metric."}
+    )
     property_name = fields.String(load_default=None, allow_none=True)
     unit = fields.String(load_default=None, allow_none=True)
     decimals = fields.Integer(load_default=6, strict=True, validate=validate.Range(0, 18))

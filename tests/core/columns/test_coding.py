@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxrate.core.columns.coding import MOST_KEYS, Coder, Dictionary, value_text
-from fluxrate.core.columns.frame import MISSING, Codes, Frame
+from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.types import MISSING, Codes
 from tests.generated import examples
 
 PLAN = ("plan", "user_id")

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from fluxrate.core.columns import files
-from fluxrate.core.columns.frame import MISSING, Frame, Snapshot, State
+from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.snapshot import Snapshot, State
+from fluxrate.core.columns.types import MISSING
 
 LAST_EVENT = "01977e0d-3c40-7000-8000-000000000006"
 INSTANCE = "0f8e2a3c-0000-4000-8000-000000000001"

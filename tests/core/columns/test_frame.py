@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxrate.core.columns.frame import EMPTY, MISSING, Frame, Snapshot, State, merge
+from fluxrate.core.columns.frame import EMPTY, Frame, merge
+from fluxrate.core.columns.snapshot import Snapshot, State
+from fluxrate.core.columns.types import MISSING
 from tests.generated import examples
 
 Row = tuple[int, int, int, int, int]
