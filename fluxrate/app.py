@@ -1,7 +1,7 @@
 """`create_app(config, plugins)`: the one place that knows every part and puts them together.
 
-All state is on the application (`app.extensions["fluxrate"]`), so two of them can live in one process. The factory opens
-and migrates the store and loads the columns; it starts no thread. Names are frozen before it returns.
+All state is on the application (`app.extensions["fluxrate"]`), so two of them can live in one process. The factory
+opens and migrates the store and loads the columns; it starts no thread. Names are frozen before it returns.
 """
 
 from __future__ import annotations

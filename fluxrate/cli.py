@@ -1,7 +1,7 @@
 """The `fluxrate` command: a thin layer, each command reads its options and asks core.
 
-Exit status 0; 1 when something failed, with one sentence on standard error; 2 for wrong usage. What a program may want to
-read (a new key, say) goes to standard output alone.
+Exit status 0; 1 when something failed, with one sentence on standard error; 2 for wrong usage. What a program may
+want to read (a new key, say) goes to standard output alone.
 """
 
 from __future__ import annotations
@@ -185,8 +185,8 @@ def import_command(
 ) -> None:
     """Import events from CSV or NDJSON files, gzip or not; - is standard input.
 
-    Run it again after an interruption: what is in already counts once. Rows that cannot be events are reported with line
-    and reason, the rest goes in.
+    Run it again after an interruption: what is in already counts once. Rows that cannot be events are reported with
+    line and reason, the rest goes in.
     """
     columns["keys"] = columns.pop("keys_")
     parts = command_services(config)

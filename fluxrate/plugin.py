@@ -1,8 +1,8 @@
 """The page a plugin author reads: what a plugin is and what it may ask for.
 
-A plugin is one frozen value, `Plugin(name, ...)`. Those that ship with Fluxrate come through this same door. A stranger's
-is found by the entry point group `fluxrate.plugins`, where each entry names a `Plugin` value. A name used twice, or an
-entry that does not load, stops start-up and names its owner; nothing is skipped in silence.
+A plugin is one frozen value, `Plugin(name, ...)`. Those that ship with Fluxrate come through this same door. A
+stranger's is found by the entry point group `fluxrate.plugins`, where each entry names a `Plugin` value. A name used
+twice, or an entry that does not load, stops start-up and names its owner; nothing is skipped in silence.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ EXTENSION = "fluxrate"
 
 @dataclass(frozen=True, slots=True)
 class PanelContext:
-    """What a panel is asked about: the window and filters in force, and the meter the page is looking at, if there is one."""
+    """What a panel is asked about: the window and filters in force, and the meter the page is looking at, if there
+    is one.
+    """
 
     services: Services
     query: Query
@@ -40,8 +42,8 @@ class Panel:
     """A part of the dashboard with its own error box: `data` gives what `template` shows.
 
     `place` is "main" (full width) or "half" (one of two columns); panels stand in the order of `rank`. `template` is a
-    Jinja template name; a plugin brings its own by giving its blueprint a template folder. `data` may return None when it
-    has nothing to say in this context, and the panel is left out.
+    Jinja template name; a plugin brings its own by giving its blueprint a template folder. `data` may return None
+    when it has nothing to say in this context, and the panel is left out.
     """
 
     name: str
@@ -54,7 +56,8 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Background work in each serving process, one run at a time; a failure is logged and the next run comes all the same.
+    """Background work in each serving process, one run at a time; a failure is logged and the next run comes all the
+    same.
 
     `seconds(settings)` is the time between two runs.
     """

@@ -85,8 +85,8 @@ def test_other_programs_variables_are_none_of_ours(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("MAX_BATCH", "0", "at least 1"), ("MAX_BATCH", "-1", "'-1'"), ("MAX_BATCH", "1.5", "'1.5'"), ("MAX_BATCH", "", "''"),
-        ("MAX_BATCH", "1e3", "'1e3'"), ("MAX_BATCH", "٣", "whole number"), ("MAX_BATCH", " 1", "' 1'"),
+        ("MAX_BATCH", "0", "at least 1"), ("MAX_BATCH", "-1", "'-1'"), ("MAX_BATCH", "1.5", "'1.5'"), ("MAX_BATCH",
+        "", "''"), ("MAX_BATCH", "1e3", "'1e3'"), ("MAX_BATCH", "٣", "whole number"), ("MAX_BATCH", " 1", "' 1'"),
         ("MAX_BODY_BYTES", "1023", "at least 1024"), ("REFRESH_INTERVAL_MS", "49", "at least 50"),
         ("SECURE_COOKIES", "maybe", "true or false"), ("SECURE_COOKIES", "", "true or false"),
         ("LOG_LEVEL", "debug", "DEBUG, INFO"),

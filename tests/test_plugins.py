@@ -1,4 +1,6 @@
-"""The plugin door: what ships with the program and what strangers bring come in the same way, and nothing in silence."""
+"""The plugin door: what ships with the program and what strangers bring come in the same way, and nothing in
+silence.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ class Bucket:
 class Usage:
     """One meter over one window: the metric over all its events, and per bucket (empty when no grouping was asked for).
 
-    `total` is taken over the events of the whole window, never over the buckets; None where the metric of nothing is unknown.
+    `total` is taken over the events of the whole window, never over the buckets; None where the metric of nothing is
+    unknown.
     """
 
     meter: Meter

@@ -1,8 +1,8 @@
 """Passwords, API keys and session tokens: how they are made, and what of them is kept.
 
-People's passwords are hashed with argon2id, at most two at a time, because each takes memory and a core. Keys and tokens
-are 32 random bytes and are kept as SHA-256 digests: what cannot be guessed needs no slow hash, and a lookup costs
-microseconds. (argon2 for every request was weighed: 20 ms each.)
+People's passwords are hashed with argon2id, at most two at a time, because each takes memory and a core. Keys and
+tokens are 32 random bytes and are kept as SHA-256 digests: what cannot be guessed needs no slow hash, and a lookup
+costs microseconds. (argon2 for every request was weighed: 20 ms each.)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The demo's data: a year of real flights as usage of five meters, moved by whole weeks to end now.
 
-The file lists flights that flew in 2013. All are moved by the same number of weeks, the smallest that brings the last one
-to now or later; those that would then still lie ahead are moved back 52 weeks, to the start of the year. So the demo
-ends now, every flight keeps its weekday and hour, and the year's totals are those of the file.
+The file lists flights that flew in 2013. All are moved by the same number of weeks, the smallest that brings the
+last one to now or later; those that would then still lie ahead are moved back 52 weeks, to the start of the year. So
+the demo ends now, every flight keeps its weekday and hour, and the year's totals are those of the file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Events as senders write them: compiled decoding of JSON into drafts, and the limits on what a draft may carry.
 
-One struct reads every shape the API takes; which of its fields are there decides what it means (`ingest` looks at that).
-A batch is decoded in one go; only when something in it cannot be read is it taken apart item by item, to say which.
+One struct reads every shape the API takes; which of its fields are there decides what it means (`ingest` looks at
+that). A batch is decoded in one go; only when something in it cannot be read is it taken apart item by item, to say
+which.
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ def _reason(why: Exception) -> str:
 
 
 def decode_value(raw: bytes | msgspec.Raw, field: str) -> Any:
-    """One JSON value; raises Malformed, which names the field. Raw values have not been read before: anything may be in."""
+    """One JSON value; raises Malformed, which names the field. Raw values have not been read before: anything may be
+    in.
+    """
     try:
         return msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:

@@ -1,7 +1,8 @@
 """Typed refusals, a leaf module: each says in one sentence what was expected and what came.
 
 `status` is the HTTP status an edge answers with; `field` names the parameter, body field or column at fault, if one is.
-Every other module raises these instead of bare ValueErrors, so that the command line, the API and the pages speak alike.
+Every other module raises these instead of bare ValueErrors, so that the command line, the API and the pages speak
+alike.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The filter table: everything that can narrow a question, one row each.
 
-A row says the parameter's name, the label of its form field, how it masks the columns, and the phrase that names it in a
-sentence. The form, the engine, the docs and their tests all read this table.
+A row says the parameter's name, the label of its form field, how it masks the columns, and the phrase that names it
+in a sentence. The form, the engine, the docs and their tests all read this table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a mask may look at beside the columns: the query, its customers resolved to keys, the meter, the dictionaries."""
+    """What a mask may look at beside the columns: the query, its customers resolved to keys, the meter, the
+    dictionaries.
+    """
 
     query: Query
     customer_pks: tuple[int, ...]

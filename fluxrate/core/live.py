@@ -1,8 +1,9 @@
 """Columns that follow the store: the one place where rows of SQL become numpy.
 
-`LiveColumns.current()` gives an immutable state that holds at least every event this process has acknowledged. Refreshing
-reads the store by ingest sequence, which is commit order on every store, so nothing is skipped; it happens on a timer for
-what other processes wrote, and at once when a reader would otherwise miss a write of this process.
+`LiveColumns.current()` gives an immutable state that holds at least every event this process has acknowledged.
+Refreshing reads the store by ingest sequence, which is commit order on every store, so nothing is skipped; it
+happens on a timer for what other processes wrote, and at once when a reader would otherwise miss a write of this
+process.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """What a metric is: data and four small vectorised functions, declared beside its name.
 
-A metric reads rows that are sorted by (group, time, sequence) and cut by `bounds`, positions of length B + 1: bucket b is
-the rows `bounds[b]:bounds[b + 1]`, and may be empty. The same kernel therefore serves calendar buckets, customers and the
-whole window (B = 1). There is no per-row callback to misuse.
+A metric reads rows that are sorted by (group, time, sequence) and cut by `bounds`, positions of length B + 1: bucket
+b is the rows `bounds[b]:bounds[b + 1]`, and may be empty. The same kernel therefore serves calendar buckets, customers
+and the whole window (B = 1). There is no per-row callback to misuse.
 
 - `partial(rows, bounds)` gives a tuple of arrays of length B, exact integers.
-- `combine(a, b)` merges two partials of the same buckets over different rows, or is None, said honestly: a distinct count
-  needs all rows at once, and the engine then merges the rows first.
+- `combine(a, b)` merges two partials of the same buckets over different rows, or is None, said honestly: a distinct
+count needs all rows at once, and the engine then merges the rows first.
 - `finish(partial, counts, decimals)` turns partials into exact figures, one per bucket; a bucket without rows (count 0)
   gets `empty`.
 """

@@ -1,7 +1,9 @@
-"""The frozen records that every room shares. Times are UTC microseconds, quantities integers in the meter's smallest unit.
+"""The frozen records that every room shares. Times are UTC microseconds, quantities integers in the meter's smallest
+unit.
 
-`pk` is the store's integer key and never leaves the process; `id` is the public UUID as text. Events are msgspec structs
-out of sight of the garbage collector: a batch makes thousands, and walking them took a third of the time of storing them.
+`pk` is the store's integer key and never leaves the process; `id` is the public UUID as text. Events are msgspec
+structs out of sight of the garbage collector: a batch makes thousands, and walking them took a third of the time of
+storing them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """One parsed question about usage: the same object behind the API, the pages and the cache.
 
-`Query.parse` reads the parameters of the HTTP API by their names, refuses what it cannot read, and keeps a canonical form:
-two texts that mean the same give equal queries. References to customers stay texts here; the engine resolves them.
+`Query.parse` reads the parameters of the HTTP API by their names, refuses what it cannot read, and keeps a canonical
+form: two texts that mean the same give equal queries. References to customers stay texts here; the engine resolves
+them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Bodies in: bounded, unpacked, of a stated type; and the parser that reads parameters strictly.
 
-An unknown query parameter or body field is refused, because a mistyped filter that answers everything is a wrong figure.
+An unknown query parameter or body field is refused, because a mistyped filter that answers everything is a wrong
+figure.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Invalid(Malformed):
 
 
 def read_body(*types: str) -> bytes:
-    """The request's body, unpacked if it came as gzip. Raises UnsupportedMedia for other types, TooLarge beyond the limit."""
+    """The request's body, unpacked if it came as gzip. Raises UnsupportedMedia for other types, TooLarge beyond the
+    limit.
+    """
     if request.mimetype not in types:
         came = text.show(request.mimetype) if request.mimetype else "none"
         raise UnsupportedMedia(f"The Content-Type is {' or '.join(types)}, but {came} came.")

@@ -77,7 +77,8 @@ def _last(rows: Rows, bounds: Ints) -> Partial:
 
 
 def _later(one: Partial, other: Partial) -> Partial:
-    # An empty bucket has sequence -1. Its time says nothing: an event before 1970 cannot be stored, so -1 is before all.
+    # An empty bucket has sequence -1. Its time says nothing: an event before 1970 cannot be stored, so -1 is before
+    # all.
     newer = (other[0] > one[0]) | ((other[0] == one[0]) & (other[1] > one[1]))
     return tuple(np.where(newer, b, a) for a, b in zip(one, other, strict=True))
 

@@ -96,7 +96,7 @@ def test_right_answers_are_described_as_json(document):
         assert success, route
         assert all("schema" in answer["content"]["application/json"] for answer in success), route
     text = json.dumps(document)
-    for reference in set(part.split('"')[0] for part in text.split('"$ref": "#/')[1:]):
+    for reference in {part.split('"')[0] for part in text.split('"$ref": "#/')[1:]}:
         found = document
         for name in reference.split("/"):
             found = found[name]

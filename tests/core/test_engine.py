@@ -160,7 +160,9 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """7,000 events on one meter: 5,000 in the base, 2,000 in the tail; late ones, ties and fresh ones, in four batches."""
+    """7,000 events on one meter: 5,000 in the base, 2,000 in the tail; late ones, ties and fresh ones, in four
+    batches.
+    """
     parts = open_instance(tmp_path_factory.mktemp("world") / "instance")
     meter = make_meter(parts, "calls", "SUM", decimals=2, property_name="plan")
     rng = random.Random(2013)

@@ -2,8 +2,8 @@
 
 A generation is a folder of `.npy` files; `manifest.json` names it, with the version of this format, the instance it
 belongs to, the sequence it covers, and a checksum and length for every file. The manifest is replaced in one step after
-everything it names is on disk, so a save that dies half-way leaves the former one in force. Anything that does not fit is
-answered with None, and the columns are then built from the store again. Deleting the folder is always safe.
+everything it names is on disk, so a save that dies half-way leaves the former one in force. Anything that does not
+fit is answered with None, and the columns are then built from the store again. Deleting the folder is always safe.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from fluxrate.core.columns.types import MISSING, Codes, Ints
 class Frame:
     """Events of one meter in (time, sequence) order.
 
-    `ts` UTC microseconds, `seq` ingest sequence, `quantity` in the meter's smallest unit, `customer` the customer's key,
-    `meta` dictionary codes per metadata key (`MISSING` where absent), `property` the codes a distinct count reads.
+    `ts` UTC microseconds, `seq` ingest sequence, `quantity` in the meter's smallest unit, `customer` the customer's
+    key, `meta` dictionary codes per metadata key (`MISSING` where absent), `property` the codes a distinct count reads.
     """
 
     ts: Ints
@@ -99,8 +99,8 @@ EMPTY = Frame(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64
 def merge(frames: Sequence[Frame]) -> Frame:
     """One frame of all rows; equal times stand in order of sequence.
 
-    Frames are given oldest arrivals first, so that a stable sort by time alone keeps the sequence order. On a few sorted
-    runs numpy's stable sort merges in linear time.
+    Frames are given oldest arrivals first, so that a stable sort by time alone keeps the sequence order. On a few
+    sorted runs numpy's stable sort merges in linear time.
     """
     filled = [frame for frame in frames if len(frame)]
     if len(filled) < 2:

@@ -1,7 +1,7 @@
 """Grouped arithmetic on sorted columns: every kernel takes values and bounds, and gives one result per bucket.
 
-`bounds` are positions of length B + 1, never falling; bucket b is `values[bounds[b]:bounds[b + 1]]` and may be empty. All
-results are exact: sums come in two limbs, because int64 wraps without a word and float64 forgets past 2^53.
+`bounds` are positions of length B + 1, never falling; bucket b is `values[bounds[b]:bounds[b + 1]]` and may be
+empty. All results are exact: sums come in two limbs, because int64 wraps without a word and float64 forgets past 2^53.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The order of rows by a column of codes: what one code's rows are, and how many codes a window has, without a scan.
 
 Rows stand in order of time, so within one code their positions rise, and a window is two binary searches. The number of
-distinct codes of `[i, j)` is the number of its rows whose code's previous row lies before i: previous positions are kept
-sorted within blocks, full blocks answer by binary search, and only the two ragged ends are scanned.
+distinct codes of `[i, j)` is the number of its rows whose code's previous row lies before i: previous positions are
+kept sorted within blocks, full blocks answer by binary search, and only the two ragged ends are scanned.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ from fluxrate.core.columns.types import Codes, Ints
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
-    """The columns are those of the whole frame, and bounds are positions in it; `counted` orders the counted property."""
+    """The columns are those of the whole frame, and bounds are positions in it; `counted` orders the counted
+    property.
+    """
 
     index: Index
     first: int

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -52,7 +54,7 @@ cuts = st.lists(positions, min_size=2, max_size=12).map(lambda found: np.array(s
 @given(cuts)
 def test_sums_and_extremes_of_any_buckets_are_those_of_their_rows(index: Index, large: Frame, bounds: Ints) -> None:
     """However the buckets lie to the blocks, and also where they are empty."""
-    values = [large.quantity[a:b].tolist() for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    values = [large.quantity[a:b].tolist() for a, b in itertools.pairwise(bounds)]
     assert whole(index.sums(bounds)) == [sum(bucket) for bucket in values]
     assert index.maxima(bounds, -1).tolist() == [max(bucket, default=-1) for bucket in values]
     assert index.minima(bounds, -1).tolist() == [min(bucket, default=-1) for bucket in values]
@@ -62,7 +64,7 @@ def test_sums_and_extremes_of_any_buckets_are_those_of_their_rows(index: Index, 
 @given(cuts)
 def test_distinct_customers_of_any_buckets_are_those_of_their_rows(index: Index, large: Frame, bounds: Ints) -> None:
     """From whole blocks and ragged ends alike."""
-    expected = [len(set(large.customer[a:b].tolist())) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    expected = [len(set(large.customer[a:b].tolist())) for a, b in itertools.pairwise(bounds)]
     assert index.customers.distinct(bounds).tolist() == expected
     first, last = int(bounds[0]), int(bounds[-1])
     assert Stretch(index, first, last).distinct_customers() == len(set(large.customer[first:last].tolist()))
@@ -71,7 +73,7 @@ def test_distinct_customers_of_any_buckets_are_those_of_their_rows(index: Index,
 def test_many_buckets_have_the_figures_of_few(index: Index, large: Frame) -> None:
     """The pass over all rows and the loop over buckets agree."""
     bounds = np.linspace(0, ROWS, 701).astype(np.int64)
-    pairs = [np.array(pair, np.int64) for pair in zip(bounds[:-1], bounds[1:], strict=True)]
+    pairs = [np.array(pair, np.int64) for pair in itertools.pairwise(bounds)]
     assert index.maxima(bounds, -1).tolist() == [index.maxima(pair, -1).item() for pair in pairs]
     assert index.customers.distinct(bounds).tolist() == [len(set(large.customer[a:b].tolist())) for a, b in pairs]
 
