@@ -1,7 +1,9 @@
 """The job table on APScheduler. Started by `serve` and wsgi.py after any fork, never by the factory.
 
-APScheduler plans by the wall clock: when that is set back an hour, no job would run for an hour. A watchdog thread
-compares the wall clock with the monotonic one, and plans every job anew when they part.
+APScheduler plans by the wall clock. When that is set back an hour, no job would run for an hour: a watchdog thread
+compares the wall clock with the monotonic one, and plans every job anew when they part. When it leaps ahead, APScheduler
+would list every time that was missed, and after a leap of years (a machine that starts in 1970 until it has asked the
+network) run out of memory: the trigger here goes on from now.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.triggers.base import BaseTrigger
 from flask import Flask
 
 from fluxrate.core.services import Services
@@ -34,7 +36,7 @@ def start(app: Flask) -> Callable[[], None]:
         scheduler.add_job(
             _edge(app, job),
             # A trigger object, not a name: names are looked up by entry point, which a frozen binary does not have.
-            IntervalTrigger(seconds=job.seconds(parts.settings), timezone="UTC"),
+            Every(timedelta(seconds=job.seconds(parts.settings))),
             id=job.name,
             coalesce=True,
             max_instances=1,
@@ -49,6 +51,18 @@ def start(app: Flask) -> Callable[[], None]:
         scheduler.shutdown(wait=True)
 
     return stop
+
+
+class Every(BaseTrigger):
+    """One interval after the last time, or from now where times were missed."""
+
+    def __init__(self, interval: timedelta) -> None:
+        self._interval = interval
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """The next time; `previous_fire_time` is None at the start."""
+        planned = (previous_fire_time or now) + self._interval
+        return planned if planned > now else now + self._interval
 
 
 def _edge(app: Flask, job: Job) -> Callable[[], None]:

@@ -47,6 +47,7 @@ class LiveColumns:
         self._store = store
         self._folder = folder
         self._lock = threading.Lock()
+        self._folding = threading.Lock()
         self._acknowledged = 0
         self._acknowledging = threading.Lock()
         self._saved_seq = 0
@@ -99,16 +100,18 @@ class LiveColumns:
 
         What arrived meanwhile is the new tail. No reader and no refresh waits for the work.
         """
-        before = self._state
-        folded = {pk: old.folded() for pk, old in before.meters.items() if old.wants_folding}
-        for snapshot in folded.values():
-            snapshot.index.prepare()
-        if not folded:
-            return
-        with self._lock:
-            now = self._state
-            fresh = {pk: new.extended(now.snapshot(pk).since(before.seq)) for pk, new in folded.items()}
-            self._state = State(now.seq, {**now.meters, **fresh})
+        # One fold at a time: the second to end would lose what the first took from the tail meanwhile.
+        with self._folding:
+            before = self._state
+            folded = {pk: old.folded() for pk, old in before.meters.items() if old.wants_folding}
+            for snapshot in folded.values():
+                snapshot.index.prepare()
+            if not folded:
+                return
+            with self._lock:
+                now = self._state
+                fresh = {pk: new.extended(now.snapshot(pk).since(before.seq)) for pk, new in folded.items()}
+                self._state = State(now.seq, {**now.meters, **fresh})
 
     def save(self, *, force: bool = False) -> None:
         """Write the columns to the folder when enough has come since the last time (or anything, with `force`)."""

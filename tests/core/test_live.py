@@ -146,6 +146,67 @@ def test_a_refresh_without_news_keeps_the_state(parts: Services) -> None:
     assert parts.live.refresh() is held
 
 
+# Folding
+
+
+def large(parts: Services) -> Meter:
+    """A meter too large to be folded while a reader waits: a base of 20,000 rows and a tail of 35,000."""
+    meter = make_meter(parts, property_name="seat")
+    for count in (20_000, 35_000):
+        rows = [
+            new(meter, NOW - step % 977, 1, f"c{step % 31}", metadata={"seat": f"s{step % 53}"})
+            for step in range(count)
+        ]
+        parts.ingest.store(rows)
+        parts.live.refresh()
+    snapshot = parts.live.current().snapshot(meter.pk)
+    assert (len(snapshot.base), len(snapshot.tail)) == (20_000, 35_000)
+    return meter
+
+
+def test_folding_changes_no_figure(parts: Services) -> None:
+    meter = large(parts)
+    query = Query(Window(NOW - 500, NOW - 100, "UTC"), "minute")
+    metrics = parts.registry.metrics.all.values()
+    before = [parts.engine.usage(meter, query, metric) for metric in metrics]
+    ranked = parts.engine.ranking(meter, query, 50)
+    held = parts.live.current()
+    parts.live.fold()
+    snapshot = parts.live.current().snapshot(meter.pk)
+    assert (len(snapshot.base), len(snapshot.tail)) == (55_000, 0)
+    assert [parts.engine.usage(meter, query, metric) for metric in metrics] == before
+    assert parts.engine.ranking(meter, query, 50) == ranked
+    assert len(held.snapshot(meter.pk).tail) == 35_000
+
+
+def test_events_that_come_while_folds_run_are_neither_lost_nor_counted_twice(parts: Services) -> None:
+    """Two threads fold as fast as they can while others write and read."""
+    meter = large(parts)
+    done = threading.Event()
+
+    def fold() -> None:
+        while not done.is_set():
+            parts.live.fold()
+
+    def write(worker: int) -> None:
+        for number in range(20):
+            parts.ingest.store([new(meter, NOW - worker * 7 - number, customer=f"w{worker}")] * 400)
+            state = parts.live.current()
+            assert len(state.snapshot(meter.pk)) == state.seq
+
+    with ThreadPoolExecutor(5) as pool:
+        folders = [pool.submit(fold) for _ in range(2)]
+        writers = [pool.submit(write, worker) for worker in range(3)]
+        errors = [writer.exception() for writer in writers]
+        done.set()
+        errors += [folder.exception() for folder in folders]
+    assert errors == [None] * 5
+    parts.live.fold()
+    assert total(parts, meter) == 55_000 + 3 * 20 * 400
+    log = parts.engine.log([meter], Query(EVER, customers=("w1",)), page_size=1_000)
+    assert (log.total, log.usage) == (8_000, 8_000)
+
+
 # Saved columns
 
 

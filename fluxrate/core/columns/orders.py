@@ -101,8 +101,9 @@ class Order:
         """How many of these distinct codes have a row in `[first, last)`."""
         known = self.runs[0]
         ranks = np.searchsorted(known, codes)
-        ranks = ranks[ranks < len(known)]
-        ranks = ranks[np.isin(known[ranks], codes)]
+        inside = ranks < len(known)
+        ranks, codes = ranks[inside], codes[inside]
+        ranks = ranks[known[ranks] == codes]
         return int(np.count_nonzero(self.places(last, ranks) > self.places(first, ranks)))
 
     def places(self, position: int, ranks: Ints | None = None) -> Ints:
