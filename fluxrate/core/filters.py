@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluxrate.core.amounts import MAX_SCALED
-from fluxrate.core.columns.coding import Coder
+from fluxrate.core.columns.coding import MOST_KEYS, Coder
 from fluxrate.core.columns.frame import Frame
+from fluxrate.core.errors import RuleBroken
 from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
+from fluxrate.core.text import show
 
 Mask = NDArray[np.bool_]
 
@@ -86,6 +88,14 @@ def _all(masks: Sequence[Mask]) -> Mask | None:
     return np.logical_and.reduce(masks) if masks else None
 
 
+def _metadata(frame: Frame, scope: Scope) -> Mask | None:
+    try:
+        return _all([scope.coder.rows_with(frame, key, values) for key, values in scope.query.meta])
+    except KeyError as unknown:
+        key = show(unknown.args[0])
+        raise RuleBroken(f"Metadata is indexed by {MOST_KEYS} keys, and {key} is none of them.", field="meta") from None
+
+
 FILTERS: tuple[Filter, ...] = (
     Filter(
         "customer_id",
@@ -109,6 +119,14 @@ FILTERS: tuple[Filter, ...] = (
         lambda query: f"of at most {query.max_quantity}" if query.max_quantity is not None else None,
     ),
     Filter(
+        "meta.KEY",
+        "Metadata",
+        "Only events whose metadata has this value under KEY, which may be a dotted path; several times: any of the "
+        "values of a key, and all of the keys.",
+        _metadata,
+        lambda query: " and ".join(f"with {key} {' or '.join(values)}" for key, values in query.meta) or None,
+    ),
+    Filter(
         "as_of",
         "As of",
         "Answer as it was at this ingest sequence, or at this instant; later arrivals are left out.",
@@ -126,7 +144,7 @@ def meter_mask(frame: Frame, meter: Meter, coder: Coder) -> Mask | None:
 def looks_at_rows(query: Query, newest: int) -> bool:
     """Whether a filter of the query has to look at rows one by one, where the newest has this sequence."""
     quantities = query.min_quantity is not None or query.max_quantity is not None
-    return bool(query.customers) or quantities or (query.as_of is not None and query.as_of < newest)
+    return bool(query.customers or query.meta) or quantities or (query.as_of is not None and query.as_of < newest)
 
 
 def narrow(frame: Frame, scope: Scope) -> Frame:

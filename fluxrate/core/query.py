@@ -27,6 +27,7 @@ SeqAt = Callable[[int], int]
 class Query:
     """Which events (window and filters), seen as of when, cut how.
 
+    `meta` has metadata keys (dotted paths into nested objects) with the values any of which may match; all keys must.
     `as_of` is an ingest sequence or None for everything acknowledged. `group_by` None asks for the whole window only.
     """
 
@@ -35,12 +36,19 @@ class Query:
     customers: tuple[str, ...] = ()
     min_quantity: Decimal | None = None
     max_quantity: Decimal | None = None
+    meta: tuple[tuple[str, tuple[str, ...]], ...] = ()
     as_of: int | None = None
     fill: str = "zero"
 
     @classmethod
     def parse(
-        cls, args: Mapping[str, str | None], *, now: int, seq_at: SeqAt | None = None, customers: Iterable[str] = ()
+        cls,
+        args: Mapping[str, str | None],
+        *,
+        now: int,
+        seq_at: SeqAt | None = None,
+        customers: Iterable[str] = (),
+        meta: Iterable[tuple[str, str]] = (),
     ) -> Query:
         """Read `start_date`, `end_date`, `timezone`, `group_by`, `min_quantity`, `max_quantity`, `as_of` and `fill`.
 
@@ -56,6 +64,7 @@ class Query:
             customers=tuple(dict.fromkeys(customers)),
             min_quantity=_bound("min_quantity", args.get("min_quantity")),
             max_quantity=_bound("max_quantity", args.get("max_quantity")),
+            meta=_meta(meta),
             as_of=_as_of(args.get("as_of"), zone, now, seq_at),
             fill=choice("fill", args.get("fill"), FILLS) or "zero",
         )
@@ -68,6 +77,14 @@ def choice(name: str, text: str | None, choices: tuple[str, ...]) -> str | None:
     if text not in choices:
         raise Malformed(f"{name} is one of {', '.join(choices)}, but {show(text)} came.", field=name)
     return text
+
+
+def _meta(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Values by key, both in order, so that two ways to write the same filter are one query."""
+    found: dict[str, set[str]] = {}
+    for key, value in pairs:
+        found.setdefault(key, set()).add(value)
+    return tuple((key, tuple(sorted(found[key]))) for key in sorted(found))
 
 
 def _bound(name: str, text: str | None) -> Decimal | None:

@@ -15,6 +15,7 @@ from flask import Request, current_app, request
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import LengthRequired
 
 from fluxrate.core import text
@@ -25,6 +26,18 @@ JSON = "application/json"
 _FAULTS_SHOWN = 10
 _MESSAGES = {"Unknown field.": "is unknown here.", "Missing data for required field.": "is missing."}
 _NOTHING = object()
+
+
+META = "meta."
+"""How a parameter begins that filters by metadata."""
+
+
+def metadata_filters() -> list[tuple[str, str]]:
+    """The request's metadata filters as (key, value), in the order they came. Raises Malformed for one without a key."""
+    found = [(name[len(META) :], value) for name, value in request.args.items(multi=True) if name.startswith(META)]
+    if any(not key for key, _ in found):
+        raise Malformed("A metadata filter is meta.KEY=VALUE, but one without a key came.", field="meta")
+    return found
 
 
 class Invalid(Malformed):
@@ -77,14 +90,20 @@ class StrictParser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION = FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION | {"query": RAISE, "json": RAISE}
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
-        """The query parameters; a list is repeated, everything else stands there once."""
+        """The query parameters; a list is repeated, everything else stands there once.
+
+        Parameters that begin with `meta.` are left to `metadata_filters` where the schema says `takes_metadata`.
+        """
         for name, values in req.args.lists():
             field = schema.fields.get(name)
             if len(values) > 1 and field is not None and not isinstance(field, fields.List):
                 raise Malformed(f"{name} is given once, but {len(values)} came.", field=name)
             if any("\0" in value for value in values):
                 raise Malformed(f"{text.show(name)[1:-1]} holds a NUL character, which no text may.", field=name)
-        return super().load_querystring(req, schema)
+        if not getattr(schema, "takes_metadata", False):
+            return super().load_querystring(req, schema)
+        rest = MultiDict((name, value) for name, value in req.args.items(multi=True) if not name.startswith(META))
+        return self._makeproxy(rest, schema)
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The JSON object of the body, of the right Content-Type."""

@@ -14,6 +14,7 @@ from fluxrate.core import calendar, text
 from fluxrate.core.errors import NotFound
 from fluxrate.core.model import Customer, Meter
 from fluxrate.core.query import FILLS, ORDERS, Query
+from fluxrate.http.bodies import metadata_filters
 from fluxrate.plugin import services
 
 MOST_PAGE_SIZE = 100
@@ -73,6 +74,12 @@ class CustomerArgs(Schema):
     )
 
 
+class MetadataArgs(Schema):
+    """Filters `meta.KEY=VALUE`, whose names are the sender's own and so are not listed."""
+
+    takes_metadata = True
+
+
 class GroupArgs(Schema):
     """How a window is cut into buckets."""
 
@@ -87,7 +94,7 @@ class PageArgs(Schema):
     page_size = WholeField(1, MOST_PAGE_SIZE, load_default=20)
 
 
-class EventListArgs(WindowArgs, CustomerArgs):
+class EventListArgs(WindowArgs, CustomerArgs, MetadataArgs):
     """What narrows and orders a list of events."""
 
     min_quantity = text_field("Only events of at least this quantity.", example="1.5")
@@ -101,8 +108,13 @@ def query_of(args: Mapping[str, Any], *, group_by: str | None = None) -> Query:
     """The query that parsed parameters stand for; `group_by` is the default grouping."""
     parts = services()
     texts = {"group_by": group_by, **{name: value for name, value in args.items() if isinstance(value, str)}}
-    customers = args.get("customer_id") or ()
-    return Query.parse(texts, now=parts.clock(), seq_at=parts.store.events.seq_at, customers=customers)
+    return Query.parse(
+        texts,
+        now=parts.clock(),
+        seq_at=parts.store.events.seq_at,
+        customers=args.get("customer_id") or (),
+        meta=metadata_filters(),
+    )
 
 
 def meter_of(reference: str) -> Meter:

@@ -8,7 +8,7 @@ beyond `MOST_KEYS` are not coded, unless a meter needs them, so hostile metadata
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,14 @@ def value_text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _leaves(meta: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    """Every key with its value; what is nested stands under its dotted path, too."""
+    for key, value in meta.items():
+        yield path + key, value
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{path}{key}.")
 
 
 class Dictionary:
@@ -69,7 +77,9 @@ class Coder:
         return {key: table[rows] for key, table in tables.items()}
 
     def _place(self, meta: Mapping[str, Any], position: int, size: int, tables: dict[str, Codes]) -> None:
-        for key, value in meta.items():
+        for key, value in _leaves(meta, ""):
+            if isinstance(value, dict) and key not in self.needed:
+                continue
             text = value_text(value)
             dictionary = self.dictionaries.get(key) or self._open(key)
             if text is None or dictionary is None:
@@ -116,7 +126,12 @@ class Coder:
         return np.array([*codes, MISSING], np.int32)
 
     def rows_with(self, frame: Frame, key: str, values: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which rows have one of the values under the key."""
+        """Which rows have one of the values under the key. Raises KeyError for a key that is not coded.
+
+        A key that nobody sent is coded, with no values, as long as there is room for it.
+        """
+        if key not in self.dictionaries and len(self.dictionaries) >= MOST_KEYS:
+            raise KeyError(key)
         codes, dictionary = frame.meta.get(key), self.dictionaries.get(key)
         if codes is None or dictionary is None:
             return np.zeros(len(frame), np.bool_)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.snapshot import Snapshot, State
 
-VERSION = 1
+VERSION = 2
 
 _MANIFEST = "manifest.json"
 _COLUMNS = (("ts", np.int64), ("seq", np.int64), ("quantity", np.int64), ("customer", np.int32))

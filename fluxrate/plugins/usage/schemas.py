@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from fluxrate.http.parameters import CustomerArgs, GroupArgs, WindowArgs, text_field
+from fluxrate.http.parameters import CustomerArgs, GroupArgs, MetadataArgs, WindowArgs, text_field
 
 
-class UsageArgs(WindowArgs, CustomerArgs, GroupArgs):
+class UsageArgs(WindowArgs, CustomerArgs, MetadataArgs, GroupArgs):
     """A meter over time."""
 
     metric = text_field("Any registered metric instead of the meter's own.", example="MAX")
 
 
-class AggregateArgs(WindowArgs, CustomerArgs):
+class AggregateArgs(WindowArgs, CustomerArgs, MetadataArgs):
     """A meter over a window as one figure."""
 
     meter_id = fields.String(required=True)
