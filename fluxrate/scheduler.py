@@ -1,9 +1,9 @@
 """The job table on APScheduler. Started by `serve` and wsgi.py after any fork, never by the factory.
 
 APScheduler plans by the wall clock. When that is set back an hour, no job would run for an hour: a watchdog thread
-compares the wall clock with the monotonic one, and plans every job anew when they part. When it leaps ahead, APScheduler
-would list every time that was missed, and after a leap of years (a machine that starts in 1970 until it has asked the
-network) run out of memory: the trigger here goes on from now.
+compares the wall clock with the monotonic one, and plans every job anew when they part. When it leaps ahead,
+APScheduler would list every time that was missed, and after a leap of years (a machine that starts in 1970 until it
+has asked the network) run out of memory: the trigger here goes on from now.
 """
 
 from __future__ import annotations

@@ -100,7 +100,8 @@ def test_wrong_usage_is_status_2(run):
         ["nope"], ["--nope"], ["keys"], ["keys", "create"], ["keys", "create", "--name", "n"],
         ["keys", "create", "--name", "n", "--scope", "root"], ["keys", "revoke"], ["users", "create"],
         ["meters", "create", "m"], ["meters", "create", "m", "--aggregation", "SUM", "--decimals", "19"],
-        ["serve", "--port", "99999"], ["serve", "--port", "http"], ["config", "--nope", "1"], ["import", "--meter", "m"],
+        ["serve", "--port", "99999"], ["serve", "--port", "http"], ["config", "--nope", "1"],
+        ["import", "--meter", "m"],
         ["import", "x.csv"], ["import", "x.csv", "--meter", "m", "--format", "xml"], ["version", "now"],
     ):  # fmt: skip
         refused(run(*args), status=2)

@@ -33,7 +33,7 @@ META = "meta."
 
 
 def metadata_filters() -> list[tuple[str, str]]:
-    """The request's metadata filters as (key, value), in the order they came. Raises Malformed for one without a key."""
+    """The request's metadata filters as (key, value), in their order. Raises Malformed for one without a key."""
     found = [(name[len(META) :], value) for name, value in request.args.items(multi=True) if name.startswith(META)]
     if any(not key for key, _ in found):
         raise Malformed("A metadata filter is meta.KEY=VALUE, but one without a key came.", field="meta")

@@ -96,7 +96,8 @@ def test_an_instant_without_offset_is_in_the_zone(history):
     [
         ("6", "at most 5"), ("999999999999999999", "at most 5"), ("9999999999999999999", "such as 1024"),
         ("2999-01-01T00:00:00Z", "not later than now"), ("2025-05-01", "such as 1024"), ("-1", "such as 1024"),
-        ("1.5", "such as 1024"), ("now", "such as 1024"), ("2025-05-01T25:00:00Z", "such as 1024"), ("٥", "such as 1024"),
+        ("1.5", "such as 1024"), ("now", "such as 1024"), ("2025-05-01T25:00:00Z", "such as 1024"),
+        ("٥", "such as 1024"),
         (" 5", "such as 1024"), ("0x5", "such as 1024"), ("5\n", "such as 1024"),
     ],
 )  # fmt: skip

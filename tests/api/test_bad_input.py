@@ -20,7 +20,8 @@ TEXTS = (
     "[]", "{}", "[[", '{"a":1}', "a,b", "a;b", "a&b=c", "?", "#", "Europe/../UTC", "Etc/GMT+99",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
-    *TEXTS, None, True, False, 0, -1, 1.5, -0.0, 10**30, -(10**30), [], {}, [None], [[[]]], {"a": {"b": []}}, ["a"] * 2_000,
+    *TEXTS, None, True, False, 0, -1, 1.5, -0.0, 10**30, -(10**30), [], {}, [None], [[[]]], {"a": {"b": []}},
+    ["a"] * 2_000,
 )  # fmt: skip
 VALID = {
     "/meters": {"meter_name": "m", "aggregation_type": "SUM"},

@@ -356,6 +356,15 @@ def test_any_page_of_a_filtered_log_is_a_slice_of_the_sorted_list(
     assert reference.same(found.usage, reference.figure("SUM", events, 2))
 
 
+@pytest.mark.parametrize("metric", AGGREGATIONS)
+def test_as_of_is_exact_around_the_seam_of_base_and_tail_and_at_both_ends(world: World, metric: str) -> None:
+    seam = len(CUSTOMERS) + 5_000
+    for as_of in (0, 1, len(CUSTOMERS), len(CUSTOMERS) + 1, *range(seam - 2, seam + 3), NEWEST - 1, NEWEST):
+        query = Query(Window(0, 2 * NOW, "UTC"), as_of=as_of)
+        found = world.parts.engine.usage(world.meter, query, world.parts.registry.metrics.get(metric))
+        check_usage(found, kept(world.events, query), query, metric, 2)
+
+
 def test_an_as_of_that_is_yet_to_come_is_refused(world: World) -> None:
     """It could not be asked again with the same answer."""
     window = Window(0, 2 * NOW, "UTC")
