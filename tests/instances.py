@@ -12,12 +12,17 @@ import msgspec
 from fluxrate.app import command_services
 from fluxrate.config import load_config
 from fluxrate.core import meters
-from fluxrate.core.model import Meter, NewEvent, Stored
+from fluxrate.core.calendar import Window
+from fluxrate.core.model import Meter, NewEvent, Number, Stored
+from fluxrate.core.query import Query
 from fluxrate.core.services import Services
 from tests import reference
 
 NOW = 1_750_000_000_000_000
 """2025-06-15T15:06:40Z"""
+
+EVER = Window(0, 2 * NOW, "UTC")
+"""A window that holds every event of a test."""
 
 
 def open_instance(folder: Path, **settings: object) -> Services:
@@ -59,6 +64,16 @@ def send(parts: Services, events: Sequence[NewEvent], meters: Sequence[Meter]) -
     by_pk = {meter.pk: meter for meter in meters}
     stored = parts.ingest.store(events)
     return [as_reference(item, sent, by_pk[sent.meter_pk]) for item, sent in zip(stored, events, strict=True)]
+
+
+def total(parts: Services, meter: Meter, **query: Any) -> Number | None:
+    """The meter's figure over all its events that pass the query's filters."""
+    return parts.engine.usage(meter, Query(EVER, **query)).total
+
+
+def folder(parts: Services) -> Path:
+    """Where the instance keeps its saved columns."""
+    return parts.instance / "columns"
 
 
 def as_reference(stored: Stored, sent: NewEvent, meter: Meter) -> reference.Event:

@@ -6,213 +6,47 @@ lists that go through a restart half-way.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxrate.core.answers import LogPage, Usage
 from fluxrate.core.calendar import Window
 from fluxrate.core.errors import Malformed, NotFound
-from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
-from fluxrate.core.services import Services
 from tests import reference
+from tests.core.worlds import (
+    ANCHORS,
+    CUSTOMERS,
+    MAX,
+    NEWEST,
+    SPANS,
+    ZONES,
+    World,
+    check_usage,
+    instants,
+    kept,
+    make_world,
+    quantities,
+    questions,
+    windows,
+)
 from tests.generated import examples
 from tests.instances import NOW, make_meter, new, open_instance, reopened, send, unscaled
-from tests.reference import AGGREGATIONS, DAY, GROUPS, HOUR, MINUTE
-
-MAX = 2**63 - 1
-ZONES = (
-    "UTC",
-    "America/New_York",
-    "Europe/Berlin",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "America/Santiago",
-)
-ANCHORS = tuple(
-    reference.micros(text)
-    for text in (
-        "1970-01-01T00:00:00Z",
-        "1985-12-31T18:30:00Z",  # Kathmandu: 5:30 to 5:45
-        "2011-12-30T10:00:00Z",  # Apia: no 30 December
-        "2021-04-03T14:00:00Z",  # Apia: the last hour back
-        "2024-12-31T23:59:59.999999Z",
-        "2025-03-09T07:00:00Z",  # New York: forward
-        "2025-03-30T01:00:00Z",  # Berlin: forward
-        "2025-04-05T15:00:00Z",  # Lord Howe: back by half an hour
-        "2025-04-06T03:00:00Z",  # Santiago: back at midnight
-        "2025-09-07T04:00:00Z",  # Santiago: midnight skipped
-        "2025-10-04T15:30:00Z",  # Lord Howe: forward
-        "2025-10-26T01:00:00Z",  # Berlin: back
-        "2025-11-02T06:00:00Z",  # New York: back
-    )
-)
-"""Instants around which clocks do something odd."""
-
-SPANS = {
-    "minute": 10 * HOUR,
-    "hour": 20 * DAY,
-    "day": 400 * DAY,
-    "week": 800 * DAY,
-    "month": 4_000 * DAY,
-    "quarter": 9_000 * DAY,
-    "year": 21_000 * DAY,
-}
-"""The longest window that a question of this grouping gets here."""
-
-CUSTOMERS = ("acme", "bolt", "Zürich AG", "d", "e", "f", "g", "h", "i")
-EARLY = CUSTOMERS[1::2]
-"""Those that have events in the base; the others come with the tail, though they were created before."""
-NEWEST = 7_000 + len(CUSTOMERS)
-"""The last sequence of the large world."""
-
-STEPS_CHECKED = 3_000
-
-
-def check_usage(found: Usage, events: list[reference.Event], query: Query, metric: str, decimals: int) -> None:
-    """Everything in the answer, against the reference over the events that the query's filters leave."""
-    window, group = query.window, query.group_by
-    expected = reference.usage(events, metric, decimals, window.start, window.end, group, window.zone)
-    assert reference.same(found.total, expected.total), (found.total, expected.total)
-    assert found.event_count == expected.event_count
-    assert found.unique_customers == expected.unique_customers
-    assert found.metric == metric
-    if group is None:
-        assert found.buckets == ()
-        return
-    filled = {bucket.label: bucket for bucket in found.buckets if bucket.event_count}
-    assert {label: (str(b.usage), b.event_count) for label, b in filled.items()} == {
-        label: (str(usage), count) for label, (usage, count, _, _) in expected.buckets.items()
-    }
-    for label, (usage, _, first, last) in expected.buckets.items():
-        assert type(filled[label].usage) is type(usage)
-        assert filled[label].start <= first <= last < filled[label].end
-    if query.fill == "none":
-        assert len(filled) == len(found.buckets)
-        return
-    labels = [bucket.label for bucket in found.buckets]
-    assert len(set(labels)) == len(labels)
-    assert (found.buckets[0].start, found.buckets[-1].end) == (window.start, window.end)
-    assert all(one.end == other.start for one, other in pairwise(found.buckets))
-    assert {str(b.usage) for b in found.buckets if not b.event_count} <= {str(reference.EMPTY[metric])}
-    steps = (window.end - window.start) // {"minute": MINUTE, "hour": 15 * MINUTE}.get(group, HOUR)
-    if steps < STEPS_CHECKED:
-        assert labels == reference.labels(window.start, window.end, group, window.zone)
-
-
-def kept(events: list[reference.Event], query: Query, customers: tuple[str, ...] = ()) -> list[reference.Event]:
-    """The events that pass the query's filters."""
-    return [
-        event
-        for event in events
-        if (not customers or event.customer in customers)
-        and (query.min_quantity is None or event.quantity >= query.min_quantity)
-        and (query.max_quantity is None or event.quantity <= query.max_quantity)
-        and (query.as_of is None or event.seq <= query.as_of)
-    ]
-
-
-instants = st.builds(
-    lambda anchor, offset: max(0, anchor + offset),
-    st.sampled_from(ANCHORS),
-    st.one_of(
-        st.sampled_from([0, -1, 1, -HOUR, HOUR, -30 * MINUTE, 15 * MINUTE, DAY, -DAY]),
-        st.integers(-2 * HOUR, 2 * HOUR),
-        st.integers(-400 * DAY, 400 * DAY),
-    ),
-)
-
-
-@st.composite
-def windows(draw: st.DrawFn, group: str | None) -> Window:
-    """A window near odd instants, short enough for the grouping."""
-    start = draw(instants)
-    length = draw(st.one_of(st.integers(1, 3 * HOUR), st.integers(1, SPANS[group or "year"])))
-    return Window(start, start + length, draw(st.sampled_from(ZONES)))
-
-
-def quantities(decimals: int) -> st.SearchStrategy[int]:
-    return st.one_of(
-        st.integers(0, 3),
-        st.sampled_from([1, 10**decimals, 2**53 + 1, 2**62, MAX, MAX - 1]),
-        st.integers(0, MAX),
-    )
-
-
-# The large world
-
-
-@dataclass(frozen=True)
-class World:
-    parts: Services
-    meter: Meter
-    events: list[reference.Event]
-    ids: dict[str, str]
+from tests.reference import AGGREGATIONS, DAY, GROUPS
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """7,000 events on one meter: 5,000 in the base and, in three batches, 2,000 late, tied and new ones in the tail."""
-    parts = open_instance(tmp_path_factory.mktemp("world") / "instance")
-    other = make_meter(parts, "other")
-    parts.ingest.store([new(other, customer=name) for name in CUSTOMERS])
-    meter = make_meter(parts, "calls", "SUM", decimals=2, property_name="plan")
-    rng = random.Random(2013)
-
-    def event(names: Sequence[str]) -> Any:
-        offset = rng.choice((0, rng.randint(-3 * HOUR, 3 * HOUR), rng.randint(-300 * DAY, 300 * DAY)))
-        quantity = rng.choice((rng.randint(1, 500), rng.randint(0, MAX), 2**53 + 1, MAX))
-        metas: tuple[dict[str, Any] | None, ...] = ({"plan": rng.choice("abc")}, {"user_id": rng.choice("abxyz")}, None)
-        return new(meter, max(0, rng.choice(ANCHORS) + offset), quantity, rng.choice(names), metadata=rng.choice(metas))
-
-    events = send(parts, [event(EARLY) for _ in range(5_000)], [meter])
-    parts.live.refresh()
-    for size in (1_200, 1, 799):
-        events += send(parts, [event(CUSTOMERS) for _ in range(size)], [meter])
-        parts.live.refresh()
-    snapshot = parts.live.current().snapshot(meter.pk)
-    assert (len(snapshot.base), len(snapshot.tail)) == (5_000, 2_000)
-    ids = {name: found.id for name in CUSTOMERS if (found := parts.store.customers.by_external_id(name))}
-    yield World(parts, meter, events, ids)
-    parts.store.close()
-
-
-@st.composite
-def questions(draw: st.DrawFn) -> tuple[Query, tuple[str, ...]]:
-    """Any question, and the customers it is about: half of them without a filter, as an index answers them."""
-    group = draw(st.sampled_from((*GROUPS, None)))
-    window, fill = draw(windows(group)), draw(st.sampled_from(["zero", "none"]))
-    if draw(st.booleans()):
-        return Query(window, group, fill=fill), ()
-    bounds = st.one_of(
-        st.none(),
-        st.sampled_from(["0", "0.01", "2.5", "2.495", "90071992547409.93", "92233720368547758.07", "1" + "0" * 30]),
-    )
-    low, high = draw(bounds), draw(bounds)
-    customers = tuple(draw(st.lists(st.sampled_from(CUSTOMERS), max_size=3, unique=True)))
-    query = Query(
-        window=window,
-        group_by=group,
-        customers=customers,
-        min_quantity=None if low is None else Decimal(low),
-        max_quantity=None if high is None else Decimal(high),
-        as_of=draw(st.one_of(st.none(), st.integers(0, NEWEST), st.sampled_from([5_009, 5_010, 6_209, NEWEST]))),
-        fill=fill,
-    )
-    return query, customers
+    made = make_world(tmp_path_factory.mktemp("world") / "instance")
+    yield made
+    made.parts.store.close()
 
 
 @examples(300)
@@ -320,40 +154,6 @@ def test_a_ranking_is_by_usage_and_its_shares_are_of_the_whole(
     for row in found.rows:
         share = reference.share(row.usage, found.total) if metric in ("SUM", "COUNT") else None
         assert row.share == share
-
-
-def log_key(page: LogPage) -> list[tuple[str, int, int, str, Decimal]]:
-    return [
-        (
-            row.meter.meter_name,
-            row.event.seq,
-            row.event.timestamp,
-            row.customer.external_id,
-            unscaled(row.event.quantity, row.meter.decimals),
-        )
-        for row in page.rows
-    ]
-
-
-def expected_key(events: list[reference.Event]) -> list[tuple[str, int, int, str, Decimal]]:
-    return [(event.meter, event.seq, event.ts, event.customer, event.quantity) for event in events]
-
-
-@examples(60)
-@given(questions(), st.integers(1, 1_000), st.sampled_from(["asc", "desc"]), st.data())
-def test_any_page_of_a_filtered_log_is_a_slice_of_the_sorted_list(
-    world: World, question: tuple[Query, tuple[str, ...]], size: int, order: str, data: st.DataObject
-) -> None:
-    query, customers = question
-    events = [e for e in kept(world.events, query, customers) if query.window.start <= e.ts < query.window.end]
-    listed = reference.newest_first(events)
-    listed = listed if order == "desc" else listed[::-1]
-    pages = -(-len(listed) // size)
-    number = data.draw(st.integers(1, pages + 2))
-    found = world.parts.engine.log([world.meter], query, page=number, page_size=size, order=order)
-    assert log_key(found) == expected_key(listed[(number - 1) * size : number * size])
-    assert (found.total, found.total_pages) == (len(events), pages)
-    assert reference.same(found.usage, reference.figure("SUM", events, 2))
 
 
 @pytest.mark.parametrize("metric", AGGREGATIONS)
@@ -493,90 +293,6 @@ def test_an_event_of_tomorrow_is_not_part_of_today(tmp_path: Path) -> None:
     stats = parts.engine.stats(meter, "UTC", NOW)
     assert (stats.today, stats.week, stats.month) == (101, 101, 111)
     parts.store.close()
-
-
-# The log of several meters
-
-
-@pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Services, list[Meter], list[reference.Event]]]:
-    """Three meters of different decimals, 45 events at only 9 instants; about half came before a restart."""
-    parts = open_instance(tmp_path_factory.mktemp("three") / "instance")
-    meters = [make_meter(parts, f"m{number}", decimals=number * 3) for number in range(3)]
-    rng = random.Random(7)
-
-    def rows(count: int) -> list[Any]:
-        return [
-            new(rng.choice(meters), NOW + rng.randint(-4, 4), rng.randint(1, 10**6), rng.choice(CUSTOMERS))
-            for _ in range(count)
-        ]
-
-    events = send(parts, rows(25), meters)
-    parts = reopened(parts)
-    events += send(parts, rows(20), meters)
-    yield parts, meters, events
-    parts.store.close()
-
-
-@pytest.mark.parametrize("order", ["desc", "asc"])
-def test_every_page_of_every_size_over_several_meters_is_a_slice_of_the_sorted_list(
-    three: tuple[Services, list[Meter], list[reference.Event]], order: str
-) -> None:
-    parts, meters, events = three
-    listed = expected_key(reference.newest_first(events))
-    listed = listed if order == "desc" else listed[::-1]
-    query = Query(Window(0, 2 * NOW, "UTC"))
-    for size in (*range(1, 48), 1_000):
-        pages = [
-            parts.engine.log(meters, query, page=number, page_size=size, order=order)
-            for number in range(1, -(-len(listed) // size) + 2)
-        ]
-        assert [row for page in pages for row in log_key(page)] == listed
-        assert {page.total for page in pages} == {len(listed)}
-        assert [len(page.rows) for page in pages[:-2]] == [size] * (len(pages) - 2)
-        assert pages[-1].rows == ()
-        assert {page.usage for page in pages} == {None}, "units differ between meters"
-
-
-def test_a_log_of_one_of_several_meters_has_its_own_events_only(
-    three: tuple[Services, list[Meter], list[reference.Event]],
-) -> None:
-    parts, meters, events = three
-    for meter in meters:
-        mine = [event for event in events if event.meter == meter.meter_name]
-        found = parts.engine.log([meter], Query(Window(0, 2 * NOW, "UTC")), page_size=100)
-        assert log_key(found) == expected_key(reference.newest_first(mine))
-        assert reference.same(found.usage, reference.figure("SUM", mine, meter.decimals))
-
-
-def test_as_of_keeps_every_page_steady_while_events_keep_arriving(tmp_path: Path) -> None:
-    """Late events fall between the pages, new ones before them; the pinned pages show neither, and total stays."""
-    parts = open_instance(tmp_path)
-    meters = [make_meter(parts, "a"), make_meter(parts, "b")]
-    rng = random.Random(11)
-
-    def rows(count: int) -> list[Any]:
-        return [new(rng.choice(meters), NOW + rng.randint(-3, 3), rng.randint(1, 9)) for _ in range(count)]
-
-    events = send(parts, rows(30), meters)
-    window = Window(0, 2 * NOW, "UTC")
-    first = parts.engine.log(meters, Query(window), page_size=4)
-    listed = expected_key(reference.newest_first(events))
-    for number in range(1, 9):
-        send(parts, rows(5), meters)
-        query = Query(window, as_of=first.as_of)
-        page = parts.engine.log(meters, query, page=number, page_size=4)
-        assert log_key(page) == listed[(number - 1) * 4 : number * 4]
-        assert (page.total, page.as_of) == (30, first.as_of)
-        backwards = parts.engine.log(meters, query, page=number, page_size=4, order="asc")
-        assert log_key(backwards) == listed[::-1][(number - 1) * 4 : number * 4]
-    assert parts.engine.log(meters, Query(window)).total == 70
-    parts.store.close()
-
-
-def test_a_log_without_meters_is_empty(world: World) -> None:
-    found = world.parts.engine.log([], Query(Window(0, 2 * NOW, "UTC")))
-    assert (found.rows, found.total, found.total_pages, found.usage) == ((), 0, 0, None)
 
 
 def test_a_meter_without_events_answers_with_nothing(tmp_path: Path) -> None:
