@@ -23,6 +23,7 @@ from fluxrate.core.registry import Metrics
 from fluxrate.core.store import Store
 
 KEY_LENGTH = 255
+_OURS = 500
 _KNOWN_CUSTOMERS = 1_000_000
 
 
@@ -132,6 +133,9 @@ class Ingest:
         """The meter's metric; an archived meter takes no events."""
         if meter.status != "ACTIVE":
             raise RuleBroken(f"The meter {meter.meter_name} is archived and takes no events.", field="meter")
+        return self._metric(meter)
+
+    def _metric(self, meter: Meter) -> Metric:
         return self._metrics.get(meter.aggregation_type, field="aggregation_type")
 
     def _checked(
@@ -146,6 +150,9 @@ class Ingest:
                 meter = meters[reference] = self._meter(draft)
             return _Checked(self._new_event(draft, meter, now), meter, draft.timestamp is not None)
         except FluxrateError as refused:
+            if refused.status >= _OURS:
+                # The store is away: that says nothing about the event, and the sender is to try again.
+                raise
             return refused
 
     def _meter(self, draft: Draft) -> Meter:
@@ -166,7 +173,12 @@ class Ingest:
         return found
 
     def _new_event(self, draft: Draft, meter: Meter, now: int) -> NewEvent:
-        metric = self.check_meter(meter)
+        key = idempotency_key(draft.idempotency_key)
+        # A repeat has its first answer also where nothing new is taken any more.
+        if meter.status == "ACTIVE" or key is None or self._store.events.find_key(meter.pk, key) is None:
+            metric = self.check_meter(meter)
+        else:
+            metric = self._metric(meter)
         meta, quantity = _value(draft, meter, metric)
         check_quantity(quantity, metric)
         check_property(meta, meter, metric)
@@ -177,7 +189,7 @@ class Ingest:
             customer_external_id=external_id,
             timestamp=self.timestamp(draft.timestamp, now),
             quantity=quantity,
-            idempotency_key=idempotency_key(draft.idempotency_key),
+            idempotency_key=key,
             metadata=metadata_text(meta),
         )
 

@@ -48,6 +48,7 @@ class LiveColumns:
         self._folder = folder
         self._lock = threading.Lock()
         self._folding = threading.Lock()
+        self._saving = threading.Lock()
         self._acknowledged = 0
         self._acknowledging = threading.Lock()
         self._saved_seq = 0
@@ -115,12 +116,14 @@ class LiveColumns:
 
     def save(self, *, force: bool = False) -> None:
         """Write the columns to the folder when enough has come since the last time (or anything, with `force`)."""
-        with self._lock:
-            state = self._state
+        # A lock of its own: no reader that wants a refresh waits for the disk.
+        with self._saving:
+            with self._lock:
+                state = self._state
+                dictionaries = {key: list(found.values) for key, found in self.coder.dictionaries.items()}
             behind = state.seq - self._saved_seq
             if self._folder is None or behind <= 0 or (behind < max(_SAVE_AFTER, self._saved_seq // 10) and not force):
                 return
-            dictionaries = {key: list(found.values) for key, found in self.coder.dictionaries.items()}
             try:
                 files.save(self._folder, self._instance_id(), self._event_at(state.seq), state, dictionaries)
                 self._saved_seq = state.seq

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
+from pysqlite3 import dbapi2
 
 from tests.callers import Api, counts, exact, parts_of, problem
 
@@ -168,11 +171,9 @@ def test_a_full_batch_is_taken_and_one_more_is_not(api):
 
 def test_a_batch_far_too_large_is_refused_without_taking_it_apart(api):
     """Half a million items that are no events are counted, not judged one by one."""
-    import time
-
-    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     problem(api.send(b"[" + b"1," * 500_000 + b"1]", "/events"), 413, "500001")
-    assert time.monotonic() - started < 2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 * 1024
 
 
 def test_the_largest_batch_is_a_setting(make_app):
@@ -198,3 +199,19 @@ def test_an_acknowledged_batch_is_in_the_next_answer(api):
         api.post("/events", [event()] * 100)
         assert exact(api.get("/meters/calls/usage"))["total_usage"] == number * 100
         assert parts_of(api.app).store.events.last_seq() == number * 100
+
+
+def test_a_batch_while_the_store_is_away_is_to_be_sent_again(make_app, tmp_path):
+    """Locked by somebody else for longer than the store waits: 503 and nothing stored, not a batch of refusals."""
+    api = Api(make_app())
+    api.meter()
+    event = {"meter_name": "calls", "customer_external_id": "c", "quantity": "1"}
+    # The store's own library: a second one in this process would not see its locks.
+    with closing(dbapi2.connect(str(tmp_path / "instance" / "fluxrate.db"), isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        response = api.post("/events", [event, event])
+        other.execute("ROLLBACK")
+    problem(response, 503)
+    assert response.headers["Retry-After"] == "1"
+    assert counts(api.app) == (0, 0)
+    assert api.post("/events", [event, event]).json["accepted"] == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import resource
-import time
 
 import pytest
 
@@ -168,13 +167,12 @@ def test_a_body_packed_wrongly_is_refused(api, body, encoding, status):
 
 
 def test_a_bomb_is_refused_before_it_unfolds(api):
-    """A hundred megabytes packed into one tenth of one is a 413, quickly and without the memory."""
+    """A hundred megabytes packed into one tenth of one is a 413, without the memory."""
     bomb = gzip.compress(b" " * 100_000_000, 9)
     bomb = bomb[:-8]  # never reached: the unpacking stops at the limit
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for path in MANY:
         problem(api.send(bomb, path, Content_Encoding="gzip"), 413, "at most 10485760 bytes")
-    assert time.monotonic() - started < 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
 

@@ -193,6 +193,18 @@ def test_an_archived_meter_keeps_its_figures(api):
     assert api.post("/sdk/track", event).status_code == 201
 
 
+def test_a_repeat_on_an_archived_meter_has_its_first_answer(api):
+    """The same key changes nothing and answers with the first event, also after the meter was archived."""
+    api.meter()
+    event = {"meter_name": "calls", "customer_external_id": "c", "quantity": "1", "idempotency_key": "k"}
+    first = api.post("/sdk/track", event)
+    api.patch("/meters/calls", {"status": "ARCHIVED"})
+    again = api.post("/sdk/track", event)
+    assert (again.status_code, again.json["id"]) == (200, first.json["id"])
+    assert again.headers["Idempotent-Replayed"] == "true"
+    problem(api.post("/sdk/track", {**event, "idempotency_key": "other"}), 400, "archived")
+
+
 def test_two_callers_who_make_the_same_meter_make_one(app):
     """Of racing creations one wins and the others are told of the conflict."""
     from concurrent.futures import ThreadPoolExecutor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
@@ -135,14 +134,13 @@ def test_what_is_no_json_number_is_refused(text: str) -> None:
         scale_json_number(text, 6)
 
 
-def test_huge_exponents_cost_nothing() -> None:
-    begun = time.perf_counter()
+def test_huge_exponents_are_never_written_out() -> None:
+    """As a number with a thousand million digits each of these would take gigabytes, and the test would not end."""
     assert scale_json_number("1e-999999999", 6) == 0
     assert scale_json_number("1e-" + "9" * 10_000, 6) == 0
     for text in ("1e999999999", "1e" + "9" * 10_000, "1e+20"):
         with pytest.raises(Malformed, match="too large"):
             scale_json_number(text, 6)
-    assert time.perf_counter() - begun < 0.1
 
 
 @given(st.decimals(min_value=0, max_value=10**20, allow_nan=False, allow_infinity=False), PLACES)
