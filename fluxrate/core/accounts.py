@@ -58,11 +58,11 @@ def setup_token_fits(store: Store, token: str) -> bool:
 
 def create_first_administrator(store: Store, token: str, email: str, password: str, now: int) -> User:
     """Use up the one-time token; raises Forbidden when it does not fit (any more)."""
-    if not setup_token_fits(store, token):
+    address, hashed = check_email(email), credentials.hash_password(password)
+    # Used up before the account is made: of several who open the link at once, one makes an account.
+    if not setup_token_fits(store, token) or not store.instance.take(_SETUP, credentials.digest(token).hex()):
         raise Forbidden("This link has been used or replaced; the server prints a new one when it starts.")
-    user = create_user(store, email, password, now)
-    store.instance.delete(_SETUP)
-    return user
+    return store.users.create(email=address, password_hash=hashed, now=now)
 
 
 def create_key(store: Store, name: str, scopes: Sequence[str], now: int) -> tuple[ApiKey, str]:

@@ -18,6 +18,7 @@ from fluxrate.core import calendar, filters
 from fluxrate.core.answers import Bucket, LogPage, LogRow, Rank, Ranking, Stats, Usage
 from fluxrate.core.calendar import Window
 from fluxrate.core.columns import paging
+from fluxrate.core.columns.coding import Coder
 from fluxrate.core.columns.frame import Frame, merge
 from fluxrate.core.columns.grouped import by_customer
 from fluxrate.core.columns.snapshot import State
@@ -142,7 +143,7 @@ class Engine:
             total=total,
             page=page,
             page_size=page_size,
-            usage=self._whole(meters[0], runs) if len(meters) == 1 else None,
+            usage=self._whole(state.coder, meters[0], runs) if len(meters) == 1 else None,
             as_of=_covered(query, state),
         )
 
@@ -174,7 +175,7 @@ class Engine:
     def _runs(self, state: State, meter: Meter, query: Query, pks: tuple[int, ...]) -> list[Frame]:
         """The rows that pass the query's filters, as sorted frames, oldest arrivals first."""
         snapshot, window = state.snapshot(meter.pk), query.window
-        scope = filters.Scope(query, pks, meter, self._live.coder)
+        scope = filters.Scope(query, pks, meter, state.coder)
         runs = [filters.narrow(snapshot.tail.window(window.start, window.end), scope)]
         base = snapshot.stretch(window.start, window.end)
         if pks:
@@ -191,17 +192,16 @@ class Engine:
         tail = snapshot.tail.window(window.start, window.end)
         all_at_once = metric.combine is None and len(tail) > 0
         if all_at_once or meter.filters or filters.looks_at_rows(query, snapshot.index.newest):
-            return self._counting(self._runs(state, meter, query, pks), meter, metric)
+            return self._counting(state.coder, self._runs(state, meter, query, pks), meter, metric)
         base = snapshot.stretch(window.start, window.end)
         if metric.needs_property:
             keys = properties(meter)
-            base = base.counting(keys, self._live.coder.counted([snapshot.base], keys)[0])
-        tail = filters.narrow(tail, filters.Scope(query, pks, meter, self._live.coder))
-        return [part for part in (base, *self._counting([tail], meter, metric)) if len(part)]
+            base = base.counting(keys, state.coder.counted([snapshot.base], keys)[0])
+        tail = filters.narrow(tail, filters.Scope(query, pks, meter, state.coder))
+        return [part for part in (base, *self._counting(state.coder, [tail], meter, metric)) if len(part)]
 
-    def _counting(self, runs: list[Frame], meter: Meter, metric: Metric) -> list[Part]:
+    def _counting(self, coder: Coder, runs: list[Frame], meter: Meter, metric: Metric) -> list[Part]:
         """The rows that count: past the meter's own filters, and merged where the metric needs all at once."""
-        coder = self._live.coder
         masks = [filters.meter_mask(run, meter, coder) for run in runs]
         runs = [run if mask is None else run.take(mask) for run, mask in zip(runs, masks, strict=True)]
         if metric.needs_property:
@@ -216,9 +216,9 @@ class Engine:
         found = calendar.buckets(query.window, query.group_by)
         return found.edges, found.labels
 
-    def _whole(self, meter: Meter, runs: list[Frame]) -> Number | None:
+    def _whole(self, coder: Coder, meter: Meter, runs: list[Frame]) -> Number | None:
         metric = self._metric_of(meter)
-        return self._per_bucket(self._counting(runs, meter, metric), _ALWAYS, meter, metric)[0][0]
+        return self._per_bucket(self._counting(coder, runs, meter, metric), _ALWAYS, meter, metric)[0][0]
 
     def _per_bucket(
         self, parts: Sequence[Part], edges: Ints, meter: Meter, metric: Metric

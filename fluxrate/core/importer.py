@@ -96,7 +96,7 @@ class Importer:
             if not batch and damage is None:
                 return
             events = [event for event in (self._event(line, source, report, rejected) for line in batch) if event]
-            stored = self._ingest.store(events, self._now)
+            stored = self._ingest.store(events)
             repeats = sum(item.duplicate for item in stored)
             report.duplicates += repeats
             report.accepted += len(stored) - repeats

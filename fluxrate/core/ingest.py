@@ -80,17 +80,17 @@ class Ingest:
         if atomic and any(isinstance(found, FluxrateError) for found in checked):
             return [_rejected(found, _LEFT_OUT) for found in checked]
         right = [found.event for found in checked if isinstance(found, _Checked)]
-        stored = iter(self.store(right, now))
+        stored = iter(self.store(right))
         return [
             self._outcome(found, next(stored)) if isinstance(found, _Checked) else _rejected(found, found)
             for found in checked
         ]
 
-    def store(self, events: Sequence[NewEvent], now: int | None = None) -> list[Stored]:
-        """Put checked events on disk in one transaction and make them visible."""
+    def store(self, events: Sequence[NewEvent]) -> list[Stored]:
+        """Put checked events on disk in one transaction, arrived now, and make them visible."""
         if not events:
             return []
-        stored = self._store.events.append(events, self._clock() if now is None else now)
+        stored = self._store.events.append(events, self._clock())
         self._remember(stored, events)
         fresh = [item.event.seq for item in stored if not item.duplicate]
         if fresh:

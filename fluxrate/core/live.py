@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -54,8 +54,7 @@ class LiveColumns:
         self._saved_seq = 0
         self._known_meters: set[int] = set()
         self._loaded = False
-        self.coder = Coder(msgspec.json.Decoder(dict).decode)
-        self._state = State()
+        self._state = _nothing()
 
     def load(self) -> None:
         """Start from the saved columns where they fit, then read what the store has beyond them; the first refresh does
@@ -81,18 +80,18 @@ class LiveColumns:
     def refresh(self) -> State:
         """Take in what the store has beyond this state, and swap."""
         with self._lock:
-            if not self._loaded:
-                self._restore()
-            seq = self._state.seq
+            old = self._state if self._loaded else self._restored()
+            seq = old.seq
             arrived: dict[int, list[Frame]] = {}
             while rows := self._store.events.read_after(seq, _CHUNK):
+                if not self._learned(old.coder, {row[1] for row in rows}):
+                    old, seq, arrived = self._fresh(), 0, {}
+                    continue
                 seq = rows[-1][0]
-                for pk, frame in self._frames(rows):
+                for pk, frame in _frames(rows, old.coder):
                     arrived.setdefault(pk, []).append(frame)
-            if arrived:
-                old = self._state
-                fresh = {pk: old.snapshot(pk).extended(merge(frames)) for pk, frames in arrived.items()}
-                self._state = State(seq, {**old.meters, **fresh})
+            fresh = {pk: old.snapshot(pk).extended(merge(frames)) for pk, frames in arrived.items()}
+            self._state = State(old.coder, seq, {**old.meters, **fresh}) if fresh else old
             self._loaded = True
             return self._state
 
@@ -111,8 +110,11 @@ class LiveColumns:
                 return
             with self._lock:
                 now = self._state
+                if now.coder is not before.coder:
+                    # All was read again meanwhile, and the codes are others.
+                    return
                 fresh = {pk: new.extended(now.snapshot(pk).since(before.seq)) for pk, new in folded.items()}
-                self._state = State(now.seq, {**now.meters, **fresh})
+                self._state = State(now.coder, now.seq, {**now.meters, **fresh})
 
     def save(self, *, force: bool = False) -> None:
         """Write the columns to the folder when enough has come since the last time (or anything, with `force`)."""
@@ -120,7 +122,7 @@ class LiveColumns:
         with self._saving:
             with self._lock:
                 state = self._state
-                dictionaries = {key: list(found.values) for key, found in self.coder.dictionaries.items()}
+                dictionaries = {key: list(found.values) for key, found in state.coder.dictionaries.items()}
             behind = state.seq - self._saved_seq
             if self._folder is None or behind <= 0 or (behind < max(_SAVE_AFTER, self._saved_seq // 10) and not force):
                 return
@@ -130,14 +132,21 @@ class LiveColumns:
             except OSError as why:
                 _LOG.warning("The columns could not be saved, the next start reads the store instead: %s", why)
 
-    def _restore(self) -> None:
-        if self._folder is None:
-            return
-        saved = files.load(self._folder, self._instance_id(), self._event_at)
-        if saved is not None:
-            self.coder = Coder(msgspec.json.Decoder(dict).decode, saved.dictionaries)
-            self._state = saved.state
-            self._saved_seq = saved.state.seq
+    def _restored(self) -> State:
+        """The saved columns where they fit, else nothing; what meters count by is coded in either."""
+        saved = None if self._folder is None else files.load(self._folder, self._instance_id(), self._event_at)
+        if saved is None:
+            return self._fresh()
+        coder = _coder(saved.dictionaries)
+        if not coder.need(self._needed()):
+            return self._fresh()
+        self._saved_seq = saved.seq
+        return State(coder, saved.seq, saved.meters)
+
+    def _fresh(self) -> State:
+        state = _nothing()
+        state.coder.need(self._needed())
+        return state
 
     def _instance_id(self) -> str:
         return self._store.instance.get("id") or ""
@@ -146,29 +155,40 @@ class LiveColumns:
         event = self._store.events.get(seq)
         return None if event is None else event.id
 
-    def _frames(self, rows: Sequence[StoredRow]) -> Iterator[tuple[int, Frame]]:
-        """Rows as the store gives them, by meter and in order of time. Metadata keys that no row has are left out."""
-        seqs, meters, customers, times, quantities, texts = zip(*rows, strict=True)
-        seq, owner, customer, ts, quantity = (
-            np.array(column, np.int64) for column in (seqs, meters, customers, times, quantities)
-        )
-        pks = np.unique(owner).tolist()
-        self._learn(pks)
-        meta = self.coder.encode(texts)
-        for pk in pks:
-            mine = np.flatnonzero(owner == pk)
-            mine = mine[np.argsort(ts[mine], kind="stable")]
-            codes = {key: column[mine] for key, column in meta.items()}
-            kept = {key: column for key, column in codes.items() if (column >= 0).any()}
-            yield pk, Frame(ts[mine], seq[mine], quantity[mine], customer[mine].astype(np.int32), kept)
-
-    def _learn(self, meter_pks: Iterable[int]) -> None:
+    def _learned(self, coder: Coder, meter_pks: set[int]) -> bool:
         """Before the first events of a meter come in, make sure that the metadata keys it counts by are coded.
 
-        Until then its property and filters may still change, so what was learned with another meter's events is no use.
+        Until then its property and filters may still change, so what was learned with another meter's events is no
+        use. False when one of the keys was passed over in what is there already.
         """
         if self._known_meters.issuperset(meter_pks):
-            return
+            return True
         self._known_meters.update(meter_pks)
+        return coder.need(self._needed())
+
+    def _needed(self) -> frozenset[str]:
         meters = self._store.meters.all()
-        self.coder.needed = frozenset(key for m in meters for key in (*properties(m), *(own.key for own in m.filters)))
+        return frozenset(key for m in meters for key in (*properties(m), *(own.key for own in m.filters)))
+
+
+def _coder(dictionaries: Mapping[str, Sequence[str]] | None = None) -> Coder:
+    return Coder(msgspec.json.Decoder(dict).decode, dictionaries)
+
+
+def _nothing() -> State:
+    return State(_coder())
+
+
+def _frames(rows: Sequence[StoredRow], coder: Coder) -> Iterator[tuple[int, Frame]]:
+    """Rows as the store gives them, by meter and in order of time. Metadata keys that no row has are left out."""
+    seqs, meters, customers, times, quantities, texts = zip(*rows, strict=True)
+    seq, owner, customer, ts, quantity = (
+        np.array(column, np.int64) for column in (seqs, meters, customers, times, quantities)
+    )
+    meta = coder.encode(texts)
+    for pk in np.unique(owner).tolist():
+        mine = np.flatnonzero(owner == pk)
+        mine = mine[np.argsort(ts[mine], kind="stable")]
+        codes = {key: column[mine] for key, column in meta.items()}
+        kept = {key: column for key, column in codes.items() if (column >= 0).any()}
+        yield pk, Frame(ts[mine], seq[mine], quantity[mine], customer[mine].astype(np.int32), kept)

@@ -195,8 +195,15 @@ def check_origin() -> None:
     if site is not None and site not in ("same-origin", "none"):
         raise Forbidden("This request comes from another site.")
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and _host(origin) != request.host:
         raise Forbidden("This request comes from another origin.")
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def check_scopes(app: Flask) -> None:

@@ -98,7 +98,7 @@ class StrictParser(FlaskParser):
             field = schema.fields.get(name)
             if len(values) > 1 and field is not None and not isinstance(field, fields.List):
                 raise Malformed(f"{name} is given once, but {len(values)} came.", field=name)
-            if any("\0" in value for value in values):
+            if "\0" in name or any("\0" in value for value in values):
                 raise Malformed(f"{text.show(name)[1:-1]} holds a NUL character, which no text may.", field=name)
         if not getattr(schema, "takes_metadata", False):
             return super().load_querystring(req, schema)

@@ -27,10 +27,9 @@ def _add(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     if request.endpoint and request.endpoint.endswith("static"):
+        kept = request.args.get("v") and response.status_code in (200, 304)
         # Vendored files carry their version in the name; our own are asked for with one in the query.
-        response.headers["Cache-Control"] = (
-            f"public, max-age={_YEAR}, immutable" if request.args.get("v") else "no-cache"
-        )
+        response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable" if kept else "no-cache"
     else:
         response.headers.setdefault("Cache-Control", "no-store")
     return response

@@ -235,3 +235,17 @@ def test_answers_carry_the_security_headers(module_app, keys):
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
+
+
+def test_an_origin_that_cannot_be_read_is_another_origin(app):
+    """A broken header is refused, not an error."""
+    response = app.test_client().post("/sign-in", data={"email": "a", "password": "b"}, headers={"Origin": "http://["})
+    assert response.status_code == 403
+
+
+def test_only_a_file_that_is_there_may_be_kept_by_a_browser(app):
+    """A missing one would stay missing after the next release."""
+    client = app.test_client()
+    there, missing = client.get("/static/app.js?v=1"), client.get("/static/nothing.js?v=1")
+    assert (there.status_code, "immutable" in there.headers["Cache-Control"]) == (200, True)
+    assert (missing.status_code, "immutable" in missing.headers["Cache-Control"]) == (404, False)

@@ -66,6 +66,7 @@ def test_a_call_that_takes_no_such_filter_refuses_it(api):
     assert problem(api.get("/meters/calls/stats", **{"meta.region": "eu"}), 422)
     assert problem(api.get("/customers/c0/usage", **{"meta.region": "eu"}), 422)
     assert problem(api.get("/meters/calls/usage", **{"meta.": "eu"}), 422)
+    assert problem(api.get("/meters/calls/usage", **{"meta.\0": "eu"}), 422)
 
 
 def test_a_key_beyond_those_indexed_is_refused_by_name(make_app):

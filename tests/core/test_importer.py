@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxrate.core import rows
+from fluxrate.core import importer, rows
 from fluxrate.core.calendar import Window
 from fluxrate.core.errors import FluxrateError, Malformed, RuleBroken, Unavailable
 from fluxrate.core.importer import BATCH, Columns, Importer, Report, joined_key
@@ -58,13 +58,13 @@ class Run:
         self.report = Report()
         self.rejected: dict[int, str] = {}
         self.failure: FluxrateError | None = None
-        importer = Importer(parts.ingest, meter, columns or Columns(), NOW)
+        made = Importer(parts.ingest, meter, columns or Columns(), NOW)
         raw = data.encode() if isinstance(data, str) else data
         try:
             header, lines = rows.read(io.BytesIO(raw), kind)
             if header is not None:
-                importer.columns.check(header)
-            for report in importer.run(lines, source, self.rejected.__setitem__):
+                made.columns.check(header)
+            for report in made.run(lines, source, self.rejected.__setitem__):
                 self.report = report
         except FluxrateError as failure:
             self.failure = failure
@@ -396,3 +396,15 @@ def test_keys_of_two_meters_do_not_touch(parts: Services, meter: Meter) -> None:
     data = f"{HEADER}\na,{WHEN},1,k\n"
     assert Run(parts, meter, data).counts == (1, 0, 0)
     assert Run(parts, other, data).counts == (1, 0, 0)
+
+
+def test_every_batch_arrives_when_it_is_stored(parts: Services, meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when the import began: an answer as of an instant in between would change with the next batch."""
+    monkeypatch.setattr(importer, "BATCH", 2)
+    begun = parts.clock()
+    Run(parts, meter, csv_of(6))
+    events = [row.event for row in parts.engine.log([meter], Query(EVER), order="asc").rows]
+    arrivals = sorted({event.ingested_at for event in events})
+    assert len(arrivals) == 3
+    assert begun < arrivals[0]
+    assert parts.store.events.seq_at(arrivals[1]) == 4

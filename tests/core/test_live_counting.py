@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fluxrate.core.columns.coding import MOST_KEYS
+from fluxrate.core.errors import RuleBroken
 from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
 from fluxrate.core.services import Services
@@ -94,7 +95,7 @@ def hostile(parts: Services) -> Meter:
     meter = make_meter(parts, "noise")
     parts.ingest.store([new(meter, metadata={f"key-{step}": "v"}) for step in range(3 * MOST_KEYS)])
     assert total(parts, meter) == 3 * MOST_KEYS
-    assert len(parts.live.coder.dictionaries) == MOST_KEYS
+    assert len(parts.live.current().coder.dictionaries) == MOST_KEYS
     return meter
 
 
@@ -121,3 +122,42 @@ def test_a_meter_changed_before_its_first_event_counts_by_what_it_was_changed_to
     seats = parts.store.meters.update(seats.pk, {"property_name": "seat"}, NOW)
     parts.ingest.store([new(noise), *(new(seats, metadata={"seat": str(step)}) for step in range(3))])
     assert total(parts, seats) == 3
+
+
+def counted(parts: Services, meter: Meter, key: str) -> int:
+    """Events of the meter with the value v under the key."""
+    return parts.engine.usage(meter, Query(EVER, meta=((key, ("v",)),))).event_count
+
+
+def test_a_key_that_a_later_meter_needs_has_all_its_events_on_every_meter(parts: Services) -> None:
+    """Events that came when the key was passed over are coded again, here, after a restart and without the files."""
+    noise = hostile(parts)
+    with pytest.raises(RuleBroken, match="none of them"):
+        counted(parts, noise, "key-150")
+    later = make_meter(parts, "later", filters=({"key": "key-150", "values": ["v"]},))
+    parts.ingest.store([new(later, metadata={"key-150": "v"})])
+    assert (counted(parts, noise, "key-150"), total(parts, later)) == (1, 1)
+    again = reopened(parts)
+    assert (counted(again, noise, "key-150"), total(again, later)) == (1, 1)
+    shutil.rmtree(folder(again))
+    assert counted(open_instance(again.instance), noise, "key-150") == 1
+
+
+def test_a_meters_own_filter_works_though_no_event_ever_had_its_key(parts: Services) -> None:
+    """Nothing counts, which is an answer and no error, also after a restart."""
+    filtered = make_meter(parts, "filtered", filters=({"key": "plan", "values": ["pro"]},))
+    hostile(parts)
+    parts.ingest.store([new(filtered, metadata={"other": "x"}), new(filtered)])
+    assert total(parts, filtered) == 0
+    again = reopened(parts)
+    assert total(again, filtered) == 0
+    assert again.engine.log([filtered], Query(EVER)).total == 2
+
+
+def test_a_key_spelled_with_a_dot_wins_over_a_nested_one(parts: Services) -> None:
+    """Whichever of them stands first; and null is no value that takes a key's place."""
+    meter = make_meter(parts)
+    for metadata in ({"a.b": "v", "a": {"b": "x"}}, {"a": {"b": "x"}, "a.b": "v"}, {"a": {"b": "v"}, "none": None}):
+        parts.ingest.store([new(meter, metadata=metadata)])
+    assert counted(parts, meter, "a.b") == 3
+    assert "none" not in parts.live.current().coder.dictionaries

@@ -28,12 +28,13 @@ def value_text(value: object) -> str | None:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-def _leaves(meta: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
-    """Every key with its value; what is nested stands under its dotted path, too."""
+def _nested(meta: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    """What stands inside nested objects, under dotted paths."""
     for key, value in meta.items():
-        yield path + key, value
         if isinstance(value, dict):
-            yield from _leaves(value, f"{path}{key}.")
+            for inner, found in value.items():
+                yield f"{path}{key}.{inner}", found
+            yield from _nested(value, f"{path}{key}.")
 
 
 class Dictionary:
@@ -66,6 +67,19 @@ class Coder:
         self.dictionaries = {key: Dictionary(values) for key, values in (dictionaries or {}).items()}
         self.needed: Collection[str] = frozenset()
 
+    def need(self, keys: Collection[str]) -> bool:
+        """From now on code these keys whatever else there is.
+
+        False when one of them may have been left out of what was coded so far, which then has to be coded again: once
+        there is no more room, a key that has no dictionary may have been passed over.
+        """
+        self.needed = keys
+        missing = [key for key in keys if key not in self.dictionaries]
+        complete = not missing or len(self.dictionaries) < MOST_KEYS
+        for key in missing:
+            self.dictionaries[key] = Dictionary()
+        return complete
+
     def encode(self, texts: Sequence[str | None]) -> dict[str, Codes]:
         """Codes per key for a column of JSON objects (None: no metadata); each distinct text is decoded once."""
         lookup: dict[str | None, int] = {None: 0}
@@ -77,12 +91,13 @@ class Coder:
         return {key: table[rows] for key, table in tables.items()}
 
     def _place(self, meta: Mapping[str, Any], position: int, size: int, tables: dict[str, Codes]) -> None:
-        for key, value in _leaves(meta, ""):
-            if isinstance(value, dict) and key not in self.needed:
-                continue
+        # A key that is itself spelled like a path comes last, and wins.
+        for key, value in (*_nested(meta, ""), *meta.items()):
             text = value_text(value)
+            if text is None:
+                continue
             dictionary = self.dictionaries.get(key) or self._open(key)
-            if text is None or dictionary is None:
+            if dictionary is None:
                 continue
             if key not in tables:
                 tables[key] = np.full(size, MISSING, np.int32)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.snapshot import Snapshot, State
 
-VERSION = 2
+VERSION = 3
 
 _MANIFEST = "manifest.json"
 _COLUMNS = (("ts", np.int64), ("seq", np.int64), ("quantity", np.int64), ("customer", np.int32))
@@ -33,9 +33,10 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Saved:
-    """What a folder held: the state, and the dictionaries its codes stand for."""
+    """What a folder held: the sequence it covers, the meters, and the dictionaries that their codes stand for."""
 
-    state: State
+    seq: int
+    meters: Mapping[int, Snapshot]
     dictionaries: Mapping[str, Sequence[str]]
 
 
@@ -101,7 +102,7 @@ def _read(folder: Path, manifest: Mapping[str, Any], instance_id: str, event_at:
         _check(generation / Path(name).name, size, checksum)
     meters = {int(pk): Snapshot(_frame(generation, int(pk), keys)) for pk, keys in manifest["meters"].items()}
     dictionaries = json.loads((generation / "dictionaries.json").read_text("utf-8"))
-    return Saved(State(manifest["seq"], meters), dictionaries)
+    return Saved(manifest["seq"], meters, dictionaries)
 
 
 def _arrays(pk: int, frame: Frame, keys: Sequence[str]) -> dict[str, NDArray[Any]]:

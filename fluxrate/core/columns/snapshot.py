@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fluxrate.core.columns.coding import Coder
 from fluxrate.core.columns.frame import EMPTY, Frame, merge
 from fluxrate.core.columns.index import Index
 from fluxrate.core.columns.stretch import Stretch
@@ -73,8 +74,12 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """All meters at one ingest sequence; swapped whole, so answers about several meters agree with each other."""
+    """All meters at one ingest sequence; swapped whole, so answers about several meters agree with each other.
 
+    `coder` has the dictionaries that the metadata codes stand for.
+    """
+
+    coder: Coder
     seq: int = 0
     meters: Mapping[int, Snapshot] = field(default_factory=dict)
 

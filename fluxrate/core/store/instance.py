@@ -30,6 +30,12 @@ class Instance:
         with self._database.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
 
+    def take(self, key: str, value: str) -> bool:
+        """Forget `key` if it has this value; of several that try at once, one is told that it did."""
+        mine = instance.delete().where(instance.c.key == key, instance.c.value == value)
+        with self._database.write() as connection:
+            return connection.execute(mine).rowcount == 1
+
     def delete(self, key: str) -> None:
         """Forget `key`, if it is there."""
         with self._database.write() as connection:

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 from fluxrate.core.columns import files
+from fluxrate.core.columns.coding import Coder
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.snapshot import Snapshot, State
 from fluxrate.core.columns.types import MISSING
 
 LAST_EVENT = "01977e0d-3c40-7000-8000-000000000006"
+CODER = Coder(json.loads)
 INSTANCE = "0f8e2a3c-0000-4000-8000-000000000001"
 DICTIONARIES = {"plan": ["basic", "prö\u2028"], 'odd/../key"': ["x"]}
 
@@ -37,7 +39,7 @@ def sample_state() -> State:
     )
     tail = Frame(ints(15), ints(6), ints(3), ints(2, dtype=np.int32), {})
     other = Frame(ints(1), ints(3), ints(9), ints(1, dtype=np.int32))
-    return State(6, {1: Snapshot(base, tail), 42: Snapshot(other)})
+    return State(CODER, 6, {1: Snapshot(base, tail), 42: Snapshot(other)})
 
 
 @pytest.fixture
@@ -75,17 +77,17 @@ def content(state: State) -> dict[int, Any]:
 def test_what_was_saved_comes_back_with_nothing_left_in_a_tail(folder: Path) -> None:
     saved = loaded(folder)
     assert saved is not None
-    assert saved.state.seq == 6
-    assert content(saved.state) == content(sample_state())
+    assert saved.seq == 6
+    assert content(saved) == content(sample_state())
     assert saved.dictionaries == DICTIONARIES
-    assert all(not len(snapshot.tail) for snapshot in saved.state.meters.values())
+    assert all(not len(snapshot.tail) for snapshot in saved.meters.values())
 
 
 def test_loaded_columns_cannot_be_written_to(folder: Path) -> None:
     saved = loaded(folder)
     assert saved is not None
     with pytest.raises(ValueError, match="read-only"):
-        saved.state.snapshot(1).base.quantity[0] = 1
+        saved.meters[1].base.quantity[0] = 1
 
 
 def test_a_folder_without_a_save_is_no_save_and_no_complaint(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -192,22 +194,22 @@ def test_a_save_that_died_before_its_manifest_leaves_the_former_one_in_force(fol
     (folder / "manifest.json.new").write_text('{"version": 1, "seq"', "utf-8")
     saved = loaded(folder)
     assert saved is not None
-    assert content(saved.state) == content(sample_state())
+    assert content(saved) == content(sample_state())
 
 
 def test_the_next_save_clears_away_what_no_manifest_names(folder: Path) -> None:
     shutil.copytree(generation(folder), folder / "at-9-1")
-    newer = State(8, sample_state().meters)
+    newer = State(CODER, 8, sample_state().meters)
     files.save(folder, INSTANCE, LAST_EVENT, newer, DICTIONARIES)
     assert generation(folder).name.startswith("at-8-")
     saved = loaded(folder, seq=8)
     assert saved is not None
-    assert saved.state.seq == 8
+    assert saved.seq == 8
 
 
 def test_saving_over_a_mapped_save_leaves_its_readers_alone(folder: Path) -> None:
     """Another process may hold the former generation mapped when it is dropped."""
     saved = loaded(folder)
     assert saved is not None
-    files.save(folder, INSTANCE, LAST_EVENT, State(7, {1: Snapshot()}), {})
-    assert content(saved.state) == content(sample_state())
+    files.save(folder, INSTANCE, LAST_EVENT, State(CODER, 7, {1: Snapshot()}), {})
+    assert content(saved) == content(sample_state())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluxrate.core.columns.coding import Coder
 from fluxrate.core.columns.frame import EMPTY, Frame, merge
 from fluxrate.core.columns.snapshot import Snapshot, State
 from fluxrate.core.columns.types import MISSING
@@ -126,5 +128,5 @@ def test_taking_rows_takes_every_column_along() -> None:
 
 
 def test_a_meter_without_events_has_an_empty_snapshot() -> None:
-    assert len(State(5).snapshot(1)) == 0
-    assert State(5).snapshot(1).parts(0, 1 << 62) == []
+    assert len(State(Coder(json.loads), 5).snapshot(1)) == 0
+    assert State(Coder(json.loads), 5).snapshot(1).parts(0, 1 << 62) == []
