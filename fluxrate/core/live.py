@@ -57,9 +57,7 @@ class LiveColumns:
         self._state = _nothing()
 
     def load(self) -> None:
-        """Start from the saved columns where they fit, then read what the store has beyond them; the first refresh does
-        it too.
-        """
+        """Do now what the first read would wait for: take the saved columns where they fit, the rest from the store."""
         self.refresh()
         self.fold()
 
