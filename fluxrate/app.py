@@ -18,6 +18,7 @@ from flask_smorest import Blueprint as ApiBlueprint
 
 from fluxrate import web
 from fluxrate.config import Config, load_config
+from fluxrate.core.catalog import Catalog
 from fluxrate.core.engine import Engine
 from fluxrate.core.errors import ConfigError
 from fluxrate.core.ingest import Ingest, Limits
@@ -25,7 +26,8 @@ from fluxrate.core.live import LiveColumns
 from fluxrate.core.registry import Registry
 from fluxrate.core.services import Services
 from fluxrate.core.store import Store
-from fluxrate.http import auth, headers, problem
+from fluxrate.core.vitals import Vitals
+from fluxrate.http import auth, headers, problem, traffic
 from fluxrate.http.slashes import MergeSlashes
 from fluxrate.plugin import EXTENSION, Plugin
 from fluxrate.plugins import columns, customers, health, ingest, keys, logs, meters, metrics, openapi, panels, usage
@@ -81,6 +83,7 @@ def create_app(config: Config | None = None, plugins: Sequence[Plugin] | None = 
     parts = app.extensions[EXTENSION] = build_services(config, registry)
     parts.live.load()
     headers.register(app)
+    traffic.register(app)
     problem.register(app, web.error_page)
     app.register_blueprint(web.blueprint())
     _register_blueprints(app, chosen)
@@ -92,16 +95,19 @@ def build_services(config: Config, registry: Registry) -> Services:
     """Open and migrate the store: everything but HTTP. The columns are loaded at first use, or by `live.load()`."""
     store = open_store(config)
     store.migrate()
-    live = LiveColumns(store, config.instance / "columns")
+    live = LiveColumns(store, config.instance / "columns", config.number("COLUMNS_MAX_BYTES"))
+    vitals = Vitals.new(now())
     limits = Limits(config.number("MAX_FUTURE") * 1_000_000, config.flag("AUTO_CREATE_CUSTOMERS"))
     return Services(
         instance=config.instance,
         settings=config.values,
         store=store,
+        catalog=Catalog(store, config.number("REFRESH_INTERVAL_MS") / 1_000),
         live=live,
         engine=Engine(store, live, registry.metrics),
-        ingest=Ingest(store, live, registry.metrics, now, limits),
+        ingest=Ingest(store, live, registry.metrics, now, limits, vitals.intake),
         registry=registry,
+        vitals=vitals,
         clock=now,
     )
 

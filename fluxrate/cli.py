@@ -10,6 +10,7 @@ import logging
 import platform
 import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,11 +27,12 @@ from fluxrate.core import accounts, demo, meters, rows
 from fluxrate.core.calendar import rfc3339
 from fluxrate.core.errors import FluxrateError, NotFound
 from fluxrate.core.importer import Columns, Importer, Report
-from fluxrate.core.model import SCOPES
+from fluxrate.core.model import SCOPES, Meter
 from fluxrate.core.services import Services
 from fluxrate.core.store import Store
+from fluxrate.core.verify import counted, told, verify
 from fluxrate.plugin import EXTENSION
-from fluxrate.progress import Progress
+from fluxrate.progress import Progress, Steps
 from fluxrate.server import serve as serve_app
 
 _LINES_SHOWN = 1_000
@@ -190,14 +192,18 @@ def import_command(
     """
     columns["keys"] = columns.pop("keys_")
     parts = command_services(config)
-    meter = parts.store.meters.find(meter_ref)
-    if meter is None:
-        raise NotFound(f"No meter has the id, meter_name or meter_token {meter_ref!r}.")
-    importer = Importer(parts.ingest, meter, Columns(**columns), now())
+    importer = Importer(parts.ingest, _meter(parts, meter_ref), Columns(**columns), now())
     rejected = sum(_import_file(importer, name, kind).rejected for name in files)
     parts.close()
     if rejected and strict:
         sys.exit(1)
+
+
+def _meter(parts: Services, reference: str) -> Meter:
+    found = parts.store.meters.find(reference)
+    if found is None:
+        raise NotFound(f"No meter has the id, meter_name or meter_token {reference!r}.")
+    return found
 
 
 def _import_file(importer: Importer, name: str, kind: str | None) -> Report:
@@ -229,6 +235,35 @@ def _opened(name: str) -> BinaryIO:
         return sys.stdin.buffer if name == "-" else Path(name).open("rb")
     except OSError as why:
         raise click.UsageError(f"{name} cannot be read: {why.strerror}.") from why
+
+
+@cli.command("verify")
+@click.option("--questions", default=200, show_default=True, type=click.IntRange(1), help="How many to ask.")
+@click.option("--seed", type=click.IntRange(0), help="The seed of an earlier run, to ask the same again.")
+@click.option("--meter", "meter_refs", multiple=True, help="Only this meter; may be given several times.")
+@configured
+def verify_command(config: Config, questions: int, seed: int | None, meter_refs: tuple[str, ...]) -> None:
+    """Ask random questions of the columns and of the SQL store, and print every difference.
+
+    Works beside a running server and changes nothing. Exit status 1 if any answer differs.
+    """
+    started = time.monotonic()
+    parts = command_services(config)
+    asked = [_meter(parts, ref) for ref in meter_refs] or parts.store.meters.all()
+    seed = now() if seed is None else seed
+    parts.live.load()
+    click.echo(f"Seed {seed}, {counted(len(asked), 'meter')}, as of sequence {parts.engine.as_of()}.")
+    done = differences = 0
+    with Steps("questions", questions) as steps:
+        for outcome in verify(parts, asked, questions, seed):
+            for line in told(outcome):
+                steps.say(line)
+            done, differences = outcome.number, differences + len(outcome.differences)
+            steps.step()
+    parts.store.close()
+    seconds = f"{time.monotonic() - started:.1f} seconds"
+    click.echo(f"{counted(done, 'question')}, {counted(differences, 'difference')}, {seconds}.")
+    sys.exit(1 if differences else 0)
 
 
 @cli.group()

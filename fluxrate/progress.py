@@ -14,6 +14,7 @@ import click
 from fluxrate.core.importer import Report
 
 _SECONDS = 5.0
+_CLEAR_LINE = "\r\x1b[2K"
 
 
 class Progress:
@@ -46,6 +47,45 @@ class Progress:
         elif time.monotonic() - self._said > _SECONDS:
             self._said = time.monotonic()
             click.echo(f"{self._name}: {report.rows} rows so far", err=True)
+
+
+class Steps:
+    """How many of so many steps are done; `say` prints a line without spoiling the bar."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._said = time.monotonic()
+        self._bar: Any = None
+        if sys.stderr.isatty():
+            self._bar = click.progressbar(length=total, label=what.capitalize(), file=sys.stderr)
+
+    def __enter__(self) -> Steps:
+        if self._bar is not None:
+            self._bar.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(kind, error, trace)
+
+    def step(self) -> None:
+        """One more is done."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update(1)
+        elif time.monotonic() - self._said > _SECONDS:
+            self._said = time.monotonic()
+            click.echo(f"{self._done} of {self._total} {self._what} so far", err=True)
+
+    def say(self, line: str) -> None:
+        """A line on standard output."""
+        if self._bar is not None:
+            click.echo(_CLEAR_LINE, err=True, nl=False)
+        click.echo(line)
 
 
 def _size(file: BinaryIO) -> int | None:

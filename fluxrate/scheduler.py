@@ -66,14 +66,20 @@ class Every(BaseTrigger):
 
 
 def _edge(app: Flask, job: Job) -> Callable[[], None]:
-    """The job inside its own error box: whatever it raises is logged, and it runs again."""
+    """The job inside its own error box: whatever it raises is logged and counted, and it runs again."""
+    parts: Services = app.extensions[EXTENSION]
 
     def run() -> None:
+        failed: Exception | None = None
+        began = time.monotonic()
+        parts.vitals.jobs.begin(job.name, parts.clock())
         try:
             with app.app_context():
-                job.run(app.extensions[EXTENSION])
-        except Exception:  # noqa: BLE001 (the job's own edge)
+                job.run(parts)
+        except Exception as why:  # noqa: BLE001 (the job's own edge)
             _LOG.exception("The job %s failed; it runs again at its next time", job.name)
+            failed = why
+        parts.vitals.jobs.end(job.name, parts.clock(), time.monotonic() - began, failed)
 
     return run
 

@@ -6,6 +6,7 @@ defaults stop at 100 connections, and die beyond 1,000 without poll.
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Callable
 from http import HTTPStatus
@@ -35,6 +36,8 @@ def serve(app: Flask, host: str, port: int, ready: Callable[[str], None]) -> Non
     `ready(address)` is called once connections are accepted. Raises ConfigError when the address is taken.
     """
     parts: Services = app.extensions[EXTENSION]
+    # It writes a line for every request that finds all threads busy: an hour of load would be a log of nothing else.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = _listening(app, parts, host, port)
     stop_jobs = scheduler.start(app)
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -87,6 +87,7 @@ def as_reference(stored: Stored, sent: NewEvent, meter: Meter) -> reference.Even
         customer=sent.customer_external_id,
         property=None if not keys else meta[keys[0]],
         meter=meter.meter_name,
+        meta=reference.texts(meta),
     )
 
 

@@ -6,13 +6,15 @@ local time and rounding that down. Obviously right matters here, speed does not.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 Number = int | Decimal
@@ -42,7 +44,10 @@ _EXACT = 200
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event; `property` is the text a distinct count tells apart, None where there is none."""
+    """One event; `property` is the text a distinct count tells apart, None where there is none.
+
+    `meta` has the texts of its metadata by key, or by dotted path where they are nested; what is missing is not there.
+    """
 
     ts: int
     seq: int
@@ -50,6 +55,7 @@ class Event:
     customer: str
     property: str | None = None
     meter: str = ""
+    meta: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,33 @@ class Answer:
     event_count: int
     unique_customers: int
     buckets: dict[str, tuple[Number | None, int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What one bucket should be; `cumulative` is the figure of all events from the window's start to its end."""
+
+    usage: Number | None
+    event_count: int
+    unique_customers: int
+    cumulative: Number | None
+
+
+Key = tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What one row of a breakdown should be; `key` is None for the rest beyond the limit.
+
+    `buckets` has every bucket of the window by label, empty ones too; none when no grouping was asked for.
+    """
+
+    key: Key | None
+    usage: Number | None
+    event_count: int
+    unique_customers: int
+    buckets: dict[str, Bucket]
 
 
 def usage(
@@ -126,6 +159,93 @@ def ranking(
         if customer in by_customer
     ]
     return sorted(rows, key=lambda row: (row[1] is None, -Fraction(row[1] or 0)))
+
+
+def breakdown(
+    events: Sequence[Event],
+    dimensions: Sequence[str],
+    limit: int,
+    aggregation: str,
+    decimals: int,
+    start: int,
+    end: int,
+    group: str | None,
+    zone: str,
+    created: Sequence[str] | None = None,
+) -> list[Group]:
+    """The rows by the dimensions ("customer", "meta.KEY"): the `limit` largest, then one of the rest if there is any.
+
+    Equal rows stand by their first dimension, then by their second: customers in the order they were `created` (that of
+    their first event when not given), metadata by its text, missing last.
+    """
+    first_seen = created or list(dict.fromkeys(event.customer for event in sorted(events, key=lambda event: event.seq)))
+    names = labels(start, end, group, zone) if group else []
+    by_key: dict[Key, list[Event]] = defaultdict(list)
+    for event in events:
+        if start <= event.ts < end:
+            by_key[key_of(event, dimensions)].append(event)
+
+    def row(key: Key | None, mine: list[Event]) -> Group:
+        buckets = series(mine, aggregation, decimals, names, group, zone)
+        return Group(key, figure(aggregation, mine, decimals), len(mine), unique_customers(mine), buckets)
+
+    def place(row: Group) -> tuple[object, ...]:
+        ties = [
+            first_seen.index(str(value)) if dimension == "customer" else (value is None, value or "")
+            for dimension, (_, value) in zip(dimensions, row.key or (), strict=True)
+        ]
+        return (row.usage is None, -Fraction(row.usage or 0), *ties)
+
+    rows = sorted((row(key, mine) for key, mine in by_key.items()), key=place)
+    told = {found.key for found in rows[:limit]}
+    rest = [event for key, mine in by_key.items() if key not in told for event in mine]
+    return rows[:limit] + ([row(None, rest)] if rest else [])
+
+
+def key_of(event: Event, dimensions: Sequence[str]) -> Key:
+    """The row of a breakdown that an event belongs to."""
+    return tuple(
+        ("customer", event.customer)
+        if dimension == "customer"
+        else (dimension.removeprefix("meta."), event.meta.get(dimension.removeprefix("meta.")))
+        for dimension in dimensions
+    )
+
+
+def series(
+    events: Sequence[Event], aggregation: str, decimals: int, names: Sequence[str], group: str | None, zone: str
+) -> dict[str, Bucket]:
+    """The figures of the buckets of these labels, which follow each other in time; all events lie in one of them."""
+    by_label: dict[str, list[Event]] = defaultdict(list)
+    for event in events if group else ():
+        by_label[label(event.ts, str(group), zone)].append(event)
+    buckets: dict[str, Bucket] = {}
+    so_far: list[Event] = []
+    cumulative = figure(aggregation, so_far, decimals)
+    for name in names:
+        mine = by_label.pop(name, [])
+        if mine:
+            so_far += mine
+            cumulative = figure(aggregation, so_far, decimals)
+        buckets[name] = Bucket(figure(aggregation, mine, decimals), len(mine), unique_customers(mine), cumulative)
+    assert not by_label, "an event lies in no bucket"
+    return buckets
+
+
+def texts(metadata: Mapping[str, Any], path: str = "") -> dict[str, str]:
+    """Metadata as an event has it in `meta`: strings as they are, the rest as compact JSON; null is missing.
+
+    What stands inside objects stands under dotted paths too; a key that is itself spelled like a path wins.
+    """
+    found: dict[str, str] = {}
+    for key, value in metadata.items():
+        if isinstance(value, dict):
+            found |= texts(value, f"{path}{key}.")
+    for key, value in metadata.items():
+        if value is not None:
+            compact = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+            found[path + key] = value if isinstance(value, str) else compact
+    return found
 
 
 def newest_first(events: Iterable[Event]) -> list[Event]:

@@ -101,7 +101,7 @@ def test_wrong_usage_is_status_2(run):
         ["keys", "create", "--name", "n", "--scope", "root"], ["keys", "revoke"], ["users", "create"],
         ["meters", "create", "m"], ["meters", "create", "m", "--aggregation", "SUM", "--decimals", "19"],
         ["serve", "--port", "99999"], ["serve", "--port", "http"], ["config", "--nope", "1"],
-        ["import", "--meter", "m"],
+        ["import", "--meter", "m"], ["verify", "--questions", "0"], ["verify", "--seed", "-1"], ["verify", "m"],
         ["import", "x.csv"], ["import", "x.csv", "--meter", "m", "--format", "xml"], ["version", "now"],
     ):  # fmt: skip
         refused(run(*args), status=2)
@@ -293,6 +293,54 @@ def test_an_import_reads_standard_input(tmp_path):
     assert ran.stdout == b"-: 0 accepted, 3 duplicate, 5 rejected\n"
     assert real("keys", "revoke", "nope").returncode == 1
     assert real("nope").returncode == 2
+
+
+def test_verify_finds_nothing_on_an_instance_in_order_and_changes_nothing(run, tmp_path):
+    """`verify` says its seed, asks so many questions, and ends with a summary; it writes neither events nor columns."""
+    run("meters", "create", "calls", "--aggregation", "SUM", "--decimals", "2")
+    run("meters", "create", "idle", "--aggregation", "UNIQUE_COUNT")
+    (tmp_path / "rows.csv").write_text(CSV)
+    run("import", str(tmp_path / "rows.csv"), "--meter", "calls")
+    folder = tmp_path / "instance"
+    before = sorted(path for path in folder.rglob("*") if not path.name.startswith("fluxrate.db-"))
+    for args, questions in ((), 200), (("--questions", "30", "--seed", "12", "--meter", "calls"), 30):
+        ran = run("verify", *args)
+        assert (ran.status, ran.err) == (0, "")
+        first, last = ran.out.splitlines()
+        assert re.fullmatch(r"Seed \d+, [12] meters?, as of sequence \d+\.", first)
+        assert re.fullmatch(rf"{questions} questions, 0 differences, \d+\.\d seconds\.", last)
+    assert first.startswith("Seed 12, 1 meter, ")
+    assert sorted(path for path in folder.rglob("*") if not path.name.startswith("fluxrate.db-")) == before
+    refused(run("verify", "--meter", "nope"), "'nope'")
+
+
+def test_verify_prints_every_difference_and_fails(run, instance, tmp_path):
+    """Where the saved columns and the store disagree is printed question by question, alike for the same seed."""
+    run("meters", "create", "calls", "--aggregation", "SUM", "--decimals", "2")
+    (tmp_path / "rows.csv").write_text(CSV)
+    run("import", str(tmp_path / "rows.csv"), "--meter", "calls")
+    parts = parts_of(instance().app)
+    parts.live.save(force=True)
+    with parts.store.write() as connection:
+        assert connection.exec_driver_sql("UPDATE events SET quantity = 151 WHERE quantity = 150").rowcount == 1
+    ran, again = (run("verify", "--questions", "20", "--seed", "3") for _ in range(2))
+    assert (ran.status, again.status) == (1, 1)
+    _, *lines, last = ran.out.splitlines()
+    assert lines == again.out.splitlines()[1:-1]
+    assert lines[0].startswith("Question 1, 2 differences: GET /api/v1/meters/calls/usage?group_by=year&")
+    assert lines[1:3] == [
+        "  total_usage: columns 7.75, SQL 7.76",
+        "  grouped_data[2025-01-01].usage: columns 7.75, SQL 7.76",
+    ]
+    count = sum(line.startswith("  ") for line in lines)
+    assert last.startswith(f"20 questions, {count} differences, ")
+
+
+def test_verify_on_an_instance_without_meters_has_nothing_to_ask(run):
+    """Nothing was compared, and that is what it says."""
+    ran = run("verify")
+    assert ran.status == 0
+    assert ran.out.splitlines()[1].startswith("0 questions, 0 differences, ")
 
 
 def test_version_names_what_figures_depend_on(run):

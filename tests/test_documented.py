@@ -36,7 +36,7 @@ def test_every_route_is_documented(module_app):
             path = rule.rule.removeprefix("/api/v1").replace("<", "{").replace(">", "}")
             for method in rule.methods - {"HEAD", "OPTIONS"}:
                 assert re.search(rf"`{method} (/api/v1)?{re.escape(path)}[`?]", text), f"{method} {path}"
-    for path in ("/health", "/ready", "/docs", "/openapi.json"):
+    for path in ("/health", "/ready", "/metrics", "/docs", "/openapi.json"):
         assert path in text + page("operations.md")
 
 

@@ -9,13 +9,17 @@ no more than reading it. Refuses with Malformed.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
+from decimal import Context, Decimal, Inexact, localcontext
 
 from fluxrate.core.errors import Malformed
 from fluxrate.core.model import Number
 from fluxrate.core.text import show
 
 MAX_SCALED = 2**63 - 1
+
+_EXACT = 200
+"""Digits to subtract with: more than any figure has; one that had more would raise, not be rounded."""
 
 _DIGITS = len(str(MAX_SCALED))
 _BOUND = re.compile(r"[0-9]{1,36}(?:\.[0-9]{1,36})?")
@@ -102,6 +106,22 @@ def to_number(scaled: int, decimals: int) -> Number:
     whole, part = divmod(scaled, 10**decimals)
     # Built from text: every operation on a Decimal (normalize, scaleb) rounds to 28 digits.
     return Decimal(to_text(scaled, decimals)) if part else whole
+
+
+def to_numbers(scaled: Sequence[int], decimals: int) -> list[Number]:
+    """`to_number` of each, for figures that are not negative: three times as fast on an answer of many buckets."""
+    unit, places = 10**decimals, f"0{decimals}d"
+    return [
+        Decimal(f"{whole}.{part:{places}}".rstrip("0")) if part else whole
+        for whole, part in (divmod(value, unit) for value in scaled)
+    ]
+
+
+def minus(whole: Number, parts: Iterable[Number]) -> Number:
+    """Exactly what the parts leave of the whole, without trailing zeros."""
+    with localcontext(Context(prec=_EXACT, traps=[Inexact])):
+        left = sum((-Decimal(part) for part in parts), Decimal(whole))
+        return int(left) if left == left.to_integral_value() else left.normalize()
 
 
 def number_text(number: Number) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
+
 from fluxrate.core.calendar import Window
-from fluxrate.core.model import Customer, Event, Meter, Number
+from fluxrate.core.model import Customer, Event, Meter, Number, Void
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(msgspec.Struct, frozen=True, gc=False):
     """One calendar bucket `[start, end)`, cut to the window; `label` is the calendar bucket's own start."""
 
     start: int
@@ -21,6 +22,26 @@ class Bucket:
     label: str
     usage: Number | None
     event_count: int
+    unique_customers: int | None = None
+    """Distinct customers of the bucket, where they were asked for."""
+    cumulative: Number | None = None
+    """The metric over all events from the window's start to the bucket's end, where it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One row of a breakdown, or with `key` None the events of all rows beyond the limit.
+
+    `key` has a value for each dimension in the order they were asked for: under "customer" the external id, under a
+    metadata key its text, None where events lack it.
+    """
+
+    key: tuple[tuple[str, str | None], ...] | None
+    customer_id: str | None
+    usage: Number | None
+    event_count: int
+    unique_customers: int
+    buckets: tuple[Bucket, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +49,7 @@ class Usage:
     """One meter over one window: the metric over all its events, and per bucket (empty when no grouping was asked for).
 
     `total` is taken over the events of the whole window, never over the buckets; None where the metric of nothing is
-    unknown.
+    unknown. `breakdown` is None unless it was asked for; its largest row comes first, the other row last.
     """
 
     meter: Meter
@@ -39,6 +60,23 @@ class Usage:
     unique_customers: int
     buckets: tuple[Bucket, ...]
     as_of: int
+    breakdown: tuple[Group, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The same question about an earlier window, seen as of the same sequence.
+
+    `change` is (now - before) / before to six places half-even; None where before is nothing or unknown. `buckets` has
+    for each bucket of the usage the one that it is compared with, None where the earlier window lacks it.
+    """
+
+    window: Window
+    total: Number | None
+    event_count: int
+    unique_customers: int
+    change: Number | None
+    buckets: tuple[Bucket | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +124,8 @@ class LogRow:
     event: Event
     meter: Meter
     customer: Customer
+    void: Void | None = None
+    """What took the event out of the figures, if that was done by the answer's `as_of`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from fluxrate.core.errors import Malformed
 from fluxrate.core.instants import parse_instant, rfc3339
 from fluxrate.core.text import show
+from fluxrate.core.whole_days import shared
 from fluxrate.core.windows import Window, parse_window
 from fluxrate.core.zones import (
     DAY,
@@ -35,13 +36,16 @@ from fluxrate.core.zones import (
 )
 
 __all__ = [
+    "CLOCK",
     "GROUPS",
     "MAX_BUCKETS",
+    "MONTHS",
     "Buckets",
     "Window",
     "bucket_start",
     "buckets",
     "check_zone",
+    "mean_length",
     "parse_instant",
     "parse_window",
     "rfc3339",
@@ -49,12 +53,16 @@ __all__ = [
 
 GROUPS = ("minute", "hour", "day", "week", "month", "quarter", "year")
 MAX_BUCKETS = 50_000
+_SMALL = 10_000
+"""Up to so many, buckets are kept for the next window on the same days: a year by hour, a week by minute."""
 
-_CLOCK = {"minute": MINUTE, "hour": HOUR}
-_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+CLOCK = {"minute": MINUTE, "hour": HOUR}
+"""The groups whose buckets are stretches of the clock, with their length."""
+MONTHS = {"month": 1, "quarter": 3, "year": 12}
+"""The groups whose buckets are made of months, with how many."""
 # Mean lengths (a Gregorian year has 365.2425 days): enough to refuse a hopeless question before any work.
 _MEAN = {
-    **_CLOCK,
+    **CLOCK,
     "day": DAY,
     "week": 7 * DAY,
     "month": 2_629_746 * SECOND,
@@ -73,12 +81,17 @@ class Buckets:
     labels: tuple[str, ...]
 
 
+def _is_small(window: Window, group: str) -> bool:
+    return (window.end - window.start) // mean_length(group) <= _SMALL
+
+
+@shared(_is_small)
 def buckets(window: Window, group: str) -> Buckets:
     """The window cut into calendar buckets of one of GROUPS; more than MAX_BUCKETS are Malformed."""
-    count = (window.end - window.start) // _mean(group)
+    count = (window.end - window.start) // mean_length(group)
     if count > MAX_BUCKETS + MAX_BUCKETS // 50:
         raise _too_many(window, group, f"about {count:,}")
-    unit = _CLOCK.get(group)
+    unit = CLOCK.get(group)
     edges, labels = _clock_buckets(window, unit) if unit else _day_buckets(window, group)
     if len(labels) > MAX_BUCKETS:
         raise _too_many(window, group, f"{len(labels):,}")
@@ -90,13 +103,21 @@ def bucket_start(instant: int, group: str, zone: str) -> int:
     """Where the uncut calendar bucket that holds the instant starts: midnight of "today", Monday of "this
     week".
     """
-    _mean(group)
-    unit = _CLOCK.get(group)
+    mean_length(group)
+    unit = CLOCK.get(group)
     if unit:
         start, _, offset = segments(zone, instant - HOUR, instant + 1)[-1]
         return max(start, (instant + offset) // unit * unit - offset)
     day = np.array([day_of(zone, instant)], np.int64)
     return day_start(zone, int(_first_days(_periods(day, group), group)[0]))
+
+
+def mean_length(group: str) -> int:
+    """How long a bucket of one of GROUPS is on average; anything else is Malformed."""
+    try:
+        return _MEAN[group]
+    except KeyError:
+        raise Malformed(f"group_by is one of {', '.join(GROUPS)}, but {show(group)} came.", field="group_by") from None
 
 
 def _clock_buckets(window: Window, unit: int) -> tuple[Ints, list[str]]:
@@ -158,7 +179,7 @@ def _periods(days: Ints, group: str) -> Ints:
         return days
     if group == "week":
         return (days + 3) // 7
-    return days.view("M8[D]").astype("M8[M]").view(np.int64) // _MONTHS[group]
+    return days.view("M8[D]").astype("M8[M]").view(np.int64) // MONTHS[group]
 
 
 def _first_days(periods: Ints, group: str) -> Ints:
@@ -167,18 +188,11 @@ def _first_days(periods: Ints, group: str) -> Ints:
         return periods
     if group == "week":
         return periods * 7 - 3
-    return (periods * _MONTHS[group]).view("M8[M]").astype("M8[D]").view(np.int64)
+    return (periods * MONTHS[group]).view("M8[M]").astype("M8[D]").view(np.int64)
 
 
 def _one(value: int) -> Ints:
     return np.array([value], np.int64)
-
-
-def _mean(group: str) -> int:
-    try:
-        return _MEAN[group]
-    except KeyError:
-        raise Malformed(f"group_by is one of {', '.join(GROUPS)}, but {show(group)} came.", field="group_by") from None
 
 
 def _too_many(window: Window, group: str, count: str) -> Malformed:

@@ -1,7 +1,8 @@
 """The filter table: everything that can narrow a question, one row each.
 
-A row says the parameter's name, the label of its form field, how it masks the columns, and the phrase that names it
-in a sentence. The form, the engine, the docs and their tests all read this table.
+A row says the parameter's name, the label of its form field, how it picks rows of the columns, and the phrase that
+names it in a sentence. The form, the engine, the docs and their tests all read this table. A filter that asks for
+equality gives the codes of a key, which an index finds; the others look at rows one by one through a mask.
 """
 
 from __future__ import annotations
@@ -10,25 +11,28 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fluxrate.core.amounts import MAX_SCALED
-from fluxrate.core.columns.coding import MOST_KEYS, Coder
+from fluxrate.core.columns.coding import MOST_KEYS, MOST_VALUES, Coder
 from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.keys import CUSTOMER, Key
+from fluxrate.core.columns.types import Codes
 from fluxrate.core.errors import RuleBroken
 from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
 from fluxrate.core.text import show
 
 Mask = NDArray[np.bool_]
+Lane = tuple[Key, tuple[int, ...]]
+"""A key, and the codes of it of which rows have one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a mask may look at beside the columns: the query, its customers resolved to keys, the meter, the
+    """What a filter may look at beside the columns: the query, its customers resolved to keys, the meter, the
     dictionaries.
     """
 
@@ -40,21 +44,20 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One row of the table; `mask` gives None where the query does not use the filter."""
+    """One row of the table. `lanes` and `mask` give nothing where the query does not use the filter; `as_of` has
+    neither, because it chooses the state that is asked.
+    """
 
     name: str
     label: str
     help: str
-    mask: Callable[[Frame, Scope], Mask | None]
     phrase: Callable[[Query], str | None]
+    lanes: Callable[[Scope], list[Lane]] = lambda scope: []
+    mask: Callable[[Frame, Scope], Mask | None] = lambda frame, scope: None
 
 
-def _customers(frame: Frame, scope: Scope) -> Mask | None:
-    if not scope.customer_pks:
-        return None
-    if len(scope.customer_pks) == 1:
-        return np.equal(frame.customer, scope.customer_pks[0])
-    return np.isin(frame.customer, np.array(scope.customer_pks, np.int32))
+def _customers(scope: Scope) -> list[Lane]:
+    return [(CUSTOMER, tuple(sorted(scope.customer_pks)))] if scope.customer_pks else []
 
 
 def _at_least(frame: Frame, scope: Scope) -> Mask | None:
@@ -71,29 +74,28 @@ def _at_most(frame: Frame, scope: Scope) -> Mask | None:
     return frame.quantity <= _within(math.floor(Fraction(bound) * 10**scope.meter.decimals))
 
 
-def _within(scaled: int) -> np.uint64:
-    # A bound beyond every stored quantity must stay beyond it: uint64 holds one more than the largest int64, and
-    # numpy compares the two exactly.
-    return np.uint64(min(scaled, MAX_SCALED + 1))
+def _within(scaled: int) -> np.signedinteger | np.unsignedinteger:
+    # A bound beyond every stored quantity must stay beyond it: uint64 holds one more than the largest int64. It is
+    # taken for such a bound alone, because numpy compares unlike types several times more slowly.
+    return np.int64(scaled) if scaled <= MAX_SCALED else np.uint64(MAX_SCALED + 1)
 
 
-def _as_of(frame: Frame, scope: Scope) -> Mask | None:
-    as_of = scope.query.as_of
-    if as_of is None or not len(frame) or int(frame.seq.max()) <= as_of:
-        return None
-    return frame.seq <= as_of
+def _metadata(scope: Scope) -> list[Lane]:
+    found = [(key, scope.coder.find(key, values)) for key, values in scope.query.meta]
+    # Asked afterwards: a key that is closed at this moment was not found, and that is no answer.
+    return [(metadata_key(key, scope.coder), codes) for key, codes in found]
 
 
-def _all(masks: Sequence[Mask]) -> Mask | None:
-    return np.logical_and.reduce(masks) if masks else None
-
-
-def _metadata(frame: Frame, scope: Scope) -> Mask | None:
-    try:
-        return _all([scope.coder.rows_with(frame, key, values) for key, values in scope.query.meta])
-    except KeyError as unknown:
-        key = show(unknown.args[0])
-        raise RuleBroken(f"Metadata is indexed by {MOST_KEYS} keys, and {key} is none of them.", field="meta") from None
+def metadata_key(key: str, coder: Coder) -> Key:
+    """The key of a metadata column. Raises RuleBroken for one that is not indexed."""
+    if key in coder.closed:
+        said = (
+            f"Metadata is indexed up to {MOST_VALUES:,} different values, and {show(key)} has too many to be indexed."
+        )
+        raise RuleBroken(said, field="meta")
+    if coder.passes_over(key):
+        raise RuleBroken(f"Metadata is indexed by {MOST_KEYS} keys, and {show(key)} is none of them.", field="meta")
+    return Key((key,))
 
 
 FILTERS: tuple[Filter, ...] = (
@@ -101,57 +103,70 @@ FILTERS: tuple[Filter, ...] = (
         "customer_id",
         "Customer",
         "An id or external id of a customer; given several times, any of them.",
-        _customers,
         lambda query: f"of {', '.join(query.customers)}" if query.customers else None,
+        lanes=_customers,
     ),
     Filter(
         "min_quantity",
         "Minimum quantity",
         "Only events of at least this quantity.",
-        _at_least,
         lambda query: f"of at least {query.min_quantity}" if query.min_quantity is not None else None,
+        mask=_at_least,
     ),
     Filter(
         "max_quantity",
         "Maximum quantity",
         "Only events of at most this quantity.",
-        _at_most,
         lambda query: f"of at most {query.max_quantity}" if query.max_quantity is not None else None,
+        mask=_at_most,
     ),
     Filter(
         "meta.KEY",
         "Metadata",
         "Only events whose metadata has this value under KEY, which may be a dotted path; several times: any of the "
         "values of a key, and all of the keys.",
-        _metadata,
         lambda query: " and ".join(f"with {key} {' or '.join(values)}" for key, values in query.meta) or None,
+        lanes=_metadata,
     ),
     Filter(
         "as_of",
         "As of",
         "Answer as it was at this ingest sequence, or at this instant; later arrivals are left out.",
-        _as_of,
         lambda query: f"as of sequence {query.as_of}" if query.as_of is not None else None,
     ),
 )
 
 
+def lanes(scope: Scope) -> list[Lane]:
+    """What the query asks to be equal: rows must have one of the codes of each key."""
+    return [lane for row in FILTERS for lane in row.lanes(scope)]
+
+
+def mask(frame: Frame, scope: Scope) -> Mask | None:
+    """Which rows pass the filters that look at rows one by one; None when none is in use."""
+    return _all([found for row in FILTERS if (found := row.mask(frame, scope)) is not None])
+
+
+def looks_at_rows(query: Query) -> bool:
+    """Whether a filter that looks at rows one by one is in use."""
+    return query.min_quantity is not None or query.max_quantity is not None
+
+
+def in_lanes(frame: Frame, wanted: Sequence[Lane]) -> Mask | None:
+    """Which rows have one of the codes of each key; None when nothing is wanted."""
+    return _all([_has(frame.column(key), codes) for key, codes in wanted])
+
+
 def meter_mask(frame: Frame, meter: Meter, coder: Coder) -> Mask | None:
     """Which rows pass the meter's own filters; None when it has none."""
-    return _all([coder.rows_with(frame, own.key, own.values) for own in meter.filters])
+    return in_lanes(frame, [(Key((own.key,)), coder.find(own.key, own.values)) for own in meter.filters])
 
 
-def looks_at_rows(query: Query, newest: int) -> bool:
-    """Whether a filter of the query has to look at rows one by one, where the newest has this sequence."""
-    quantities = query.min_quantity is not None or query.max_quantity is not None
-    return bool(query.customers or query.meta) or quantities or (query.as_of is not None and query.as_of < newest)
+def _has(column: Codes, codes: Sequence[int]) -> Mask:
+    if len(codes) == 1:
+        return np.equal(column, np.int32(codes[0]))
+    return np.isin(column, np.array(codes, np.int32))
 
 
-def narrow(frame: Frame, scope: Scope) -> Frame:
-    """The rows that pass every filter of the query; the frame itself when none is in use."""
-    mask: NDArray[Any] | None = None
-    for row in FILTERS:
-        found = row.mask(frame, scope)
-        if found is not None:
-            mask = found if mask is None else mask & found
-    return frame if mask is None else frame.take(mask)
+def _all(masks: Sequence[Mask]) -> Mask | None:
+    return np.logical_and.reduce(masks) if masks else None

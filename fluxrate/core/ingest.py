@@ -2,11 +2,12 @@
 
 `accept` takes drafts and gives one outcome each, in order. Every accepted event is on disk before it returns, and later
 reads of this process include it. A rejected event leaves no trace and does not use up its key. The same key on the same
-meter counts once for ever; the answer to a repeat is the first event.
+meter counts once for ever; the answer to a repeat is the first event. `void` takes an event out of the figures again.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -14,15 +15,18 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Raw
 
 from fluxrate.core import amounts, calendar, text
+from fluxrate.core.answers import LogRow
 from fluxrate.core.drafts import ABSENT, Draft, decode_value, metadata_text
 from fluxrate.core.errors import FluxrateError, NotFound, RuleBroken
 from fluxrate.core.live import LiveColumns, properties
 from fluxrate.core.metric import Metric
-from fluxrate.core.model import Event, Meter, NewEvent, Stored
+from fluxrate.core.model import Event, Meter, NewEvent, Stored, seq_of
 from fluxrate.core.registry import Metrics
 from fluxrate.core.store import Store
+from fluxrate.core.vitals import LEFT_OUT, Intake, reason_of
 
 KEY_LENGTH = 255
+REASON_LENGTH = 500
 _OURS = 500
 _KNOWN_CUSTOMERS = 1_000_000
 
@@ -63,9 +67,16 @@ class Ingest:
     """Accepts events for one store; safe to call from any thread."""
 
     def __init__(
-        self, store: Store, live: LiveColumns, metrics: Metrics, clock: Callable[[], int], limits: Limits
+        self,
+        store: Store,
+        live: LiveColumns,
+        metrics: Metrics,
+        clock: Callable[[], int],
+        limits: Limits,
+        intake: Intake,
     ) -> None:
         self._store = store
+        self._intake = intake
         self._live = live
         self._metrics = metrics
         self._clock = clock
@@ -78,13 +89,15 @@ class Ingest:
         meters: dict[tuple[str | None, ...], Meter] = {}
         checked = [self._checked(draft, meters, now) for draft in drafts]
         if atomic and any(isinstance(found, FluxrateError) for found in checked):
-            return [_rejected(found, _LEFT_OUT) for found in checked]
+            return self._counted([_rejected(found, _LEFT_OUT) for found in checked])
         right = [found.event for found in checked if isinstance(found, _Checked)]
         stored = iter(self.store(right))
-        return [
-            self._outcome(found, next(stored)) if isinstance(found, _Checked) else _rejected(found, found)
-            for found in checked
-        ]
+        return self._counted(
+            [
+                self._outcome(found, next(stored)) if isinstance(found, _Checked) else _rejected(found, found)
+                for found in checked
+            ]
+        )
 
     def store(self, events: Sequence[NewEvent]) -> list[Stored]:
         """Put checked events on disk in one transaction, arrived now, and make them visible."""
@@ -95,7 +108,26 @@ class Ingest:
         fresh = [item.event.seq for item in stored if not item.duplicate]
         if fresh:
             self._live.acknowledge(max(fresh))
+        self._intake.stored(len(fresh), len(stored) - len(fresh))
         return stored
+
+    def void(self, event_id: str, reason: str, actor: str) -> LogRow:
+        """Take an event out of the figures from now on, and keep why and who (see `model.Void`); on disk and visible.
+
+        What counts no more stays in the log, and its idempotency key stays taken. Raises RuleBroken for a `reason` that
+        is no text to show, NotFound for an unknown event, Conflict when it was voided before.
+        """
+        why = text.clean(reason, "reason", longest=REASON_LENGTH)
+        seq = seq_of(event_id)
+        event = None if seq is None else self._store.events.get(seq)
+        # The sequence alone does not name an event: the time of arrival in the id must be right, too.
+        if event is None or event.id != event_id.lower():
+            raise NotFound(f"No event has the id {text.show(event_id)}.")
+        void = self._store.voids.add(event.seq, why, actor, self._clock())
+        self._live.acknowledge(void.seq)
+        meters = {meter.pk: meter for meter in self._store.meters.all()}
+        customers = self._store.customers.by_pks([event.customer_pk])
+        return LogRow(event, meters[event.meter_pk], customers[event.customer_pk], void)
 
     def customer_pk(self, external_id: str) -> int | None:
         """The customer's key, or None when it is to be created with its first event.
@@ -154,6 +186,14 @@ class Ingest:
                 # The store is away: that says nothing about the event, and the sender is to try again.
                 raise
             return refused
+
+    def _counted(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """The same outcomes, after operators' counters heard of conflicts and refusals."""
+        refused = Counter(
+            LEFT_OUT if outcome.left_out else reason_of(outcome.error) for outcome in outcomes if outcome.error
+        )
+        self._intake.judged(sum(outcome.conflict for outcome in outcomes), refused)
+        return outcomes
 
     def _meter(self, draft: Draft) -> Meter:
         given = {

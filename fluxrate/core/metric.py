@@ -45,21 +45,24 @@ class Rows(Protocol):
         """Quantity in the meter's smallest unit."""
 
     @property
-    def customer(self) -> NDArray[np.int32]:
+    def customer(self) -> NDArray[np.signedinteger[Any]]:
         """Customer code."""
 
     @property
-    def property(self) -> NDArray[np.int32]:
+    def property(self) -> NDArray[np.signedinteger[Any]]:
         """Code of the meter's counted property; -1 where an event has none."""
 
     def sums(self, bounds: Ints) -> tuple[Ints, Ints]:
         """Exact sum of quantities, as limbs: `(high << 32) + low`."""
 
-    def maxima(self, bounds: Ints, empty: int) -> Ints:
-        """Largest quantity, `empty` where there is no row."""
+    def maxima(self, bounds: Ints) -> Ints:
+        """Largest quantity, -1 where there is no row."""
 
-    def minima(self, bounds: Ints, empty: int) -> Ints:
-        """Smallest quantity, `empty` where there is no row."""
+    def minima(self, bounds: Ints) -> Ints:
+        """Smallest quantity, the largest int64 where there is no row."""
+
+    def lasts(self, bounds: Ints) -> tuple[Ints, Ints, Ints]:
+        """Time, sequence and quantity of the last row, -1 where there is none."""
 
     def distinct(self, bounds: Ints) -> Ints:
         """Distinct values of the counted property."""
@@ -83,3 +86,7 @@ class Metric:
     """Zero is refused as a quantity: it would add nothing."""
     needs_property: bool = False
     """An event without the meter's property cannot be counted and is refused."""
+    rank_by: Callable[[Partial], Partial] | None = None
+    """Integers by which filled buckets stand as their figures do, the most significant first, so that a ranking need
+    not finish the figure of every customer. None where only finished figures tell.
+    """

@@ -98,6 +98,19 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return event_id(self.seq, self.ingested_at)
 
 
+class Void(msgspec.Struct, frozen=True, gc=False):
+    """What takes an event out of the figures from `seq` on; `event_seq` is the event's own sequence.
+
+    `actor` says who did it: `key:` and the name of an API key, or `user:` and the address of an account.
+    """
+
+    seq: int
+    event_seq: int
+    reason: str
+    actor: str
+    voided_at: int
+
+
 class Stored(msgspec.Struct, frozen=True, gc=False):
     """What became of one `NewEvent`: the event as stored (the first one for a repeated key)."""
 

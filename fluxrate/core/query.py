@@ -14,10 +14,19 @@ from decimal import Decimal
 from fluxrate.core import amounts, calendar
 from fluxrate.core.calendar import Window
 from fluxrate.core.errors import Malformed
+from fluxrate.core.shifts import COMPARISONS
 from fluxrate.core.text import show
 
 FILLS = ("zero", "none")
 ORDERS = ("desc", "asc")
+FLAGS = ("true", "false")
+
+CUSTOMER = "customer"
+META = "meta."
+"""How a dimension of a breakdown begins that is a metadata key."""
+MOST_DIMENSIONS = 2
+LIMIT = 10
+MOST_ROWS = 1_000
 
 SeqAt = Callable[[int], int]
 """The ingest sequence of the last event that had arrived by an instant."""
@@ -29,6 +38,8 @@ class Query:
 
     `meta` has metadata keys (dotted paths into nested objects) with the values any of which may match; all keys must.
     `as_of` is an ingest sequence or None for everything acknowledged. `group_by` None asks for the whole window only.
+    `breakdown` has "customer" or "meta.KEY", at most two, of which the `limit` largest combinations are told apart.
+    `unique` and `cumulative` ask for more per bucket; `compare` is "previous" or "year".
     """
 
     window: Window
@@ -39,6 +50,11 @@ class Query:
     meta: tuple[tuple[str, tuple[str, ...]], ...] = ()
     as_of: int | None = None
     fill: str = "zero"
+    breakdown: tuple[str, ...] = ()
+    limit: int = LIMIT
+    unique: bool = False
+    cumulative: bool = False
+    compare: str | None = None
 
     @classmethod
     def parse(
@@ -49,16 +65,19 @@ class Query:
         seq_at: SeqAt | None = None,
         customers: Iterable[str] = (),
         meta: Iterable[tuple[str, str]] = (),
+        breakdown: Iterable[str] = (),
     ) -> Query:
-        """Read `start_date`, `end_date`, `timezone`, `group_by`, `min_quantity`, `max_quantity`, `as_of` and `fill`.
+        """Read `start_date`, `end_date`, `timezone`, `group_by`, `min_quantity`, `max_quantity`, `as_of`, `fill`,
+        and what asks for more about the same events: `limit`, `unique`, `cumulative`, `compare`.
 
         Absent and empty parameters take their defaults. `seq_at` turns an `as_of` that is an instant into the
         sequence of the last event that had arrived by then; without it only sequences are read. Raises Malformed,
-        naming the parameter, for what cannot be read.
+        naming the parameter, for what cannot be read or makes no sense together.
         """
         zone = calendar.check_zone(args.get("timezone") or "UTC")
         window = calendar.parse_window(args.get("start_date"), args.get("end_date"), zone, now)
-        return cls(
+        dimensions = _dimensions(breakdown)
+        query = cls(
             window=window,
             group_by=choice("group_by", args.get("group_by"), calendar.GROUPS),
             customers=tuple(dict.fromkeys(customers)),
@@ -67,7 +86,15 @@ class Query:
             meta=_meta(meta),
             as_of=_as_of(args.get("as_of"), zone, now, seq_at),
             fill=choice("fill", args.get("fill"), FILLS) or "zero",
+            breakdown=dimensions,
+            limit=_limit(args.get("limit"), dimensions),
+            unique=choice("unique", args.get("unique"), FLAGS) == "true",
+            cumulative=choice("cumulative", args.get("cumulative"), FLAGS) == "true",
+            compare=choice("compare", args.get("compare"), COMPARISONS),
         )
+        if dimensions:
+            _check_breakdown(query)
+        return query
 
 
 def choice(name: str, text: str | None, choices: tuple[str, ...]) -> str | None:
@@ -85,6 +112,55 @@ def _meta(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, tuple[str, ...]]
     for key, value in pairs:
         found.setdefault(key, set()).add(value)
     return tuple((key, tuple(sorted(found[key]))) for key in sorted(found))
+
+
+def _dimensions(texts: Iterable[str]) -> tuple[str, ...]:
+    dimensions = tuple(text for text in texts if text)
+    for text in dimensions:
+        if text != CUSTOMER and not (text.startswith(META) and len(text) > len(META)):
+            raise Malformed(f"breakdown is customer or meta.KEY, but {show(text)} came.", field="breakdown")
+        if dimensions.count(text) > 1:
+            raise Malformed(f"breakdown names each dimension once, but {show(text)} came again.", field="breakdown")
+    if len(dimensions) > MOST_DIMENSIONS:
+        raise Malformed(
+            f"breakdown is given at most {MOST_DIMENSIONS} times, but {len(dimensions)} came.", field="breakdown"
+        )
+    if len({text.removeprefix(META) for text in dimensions}) < len(dimensions):
+        raise Malformed(
+            "breakdown by customer and by meta.customer would give two parts of a key one name; ask for one of them.",
+            field="breakdown",
+        )
+    return dimensions
+
+
+def _limit(text: str | None, dimensions: tuple[str, ...]) -> int:
+    if not text:
+        return LIMIT
+    digits = text if text.isascii() and text.isdigit() and len(text) < 10 else "0"
+    if not 1 <= int(digits) <= MOST_ROWS:
+        raise Malformed(f"limit is a whole number from 1 to {MOST_ROWS}, but {show(text)} came.", field="limit")
+    if not dimensions:
+        raise Malformed(
+            "limit says how many rows of a breakdown are told apart, but breakdown was not given.", field="limit"
+        )
+    return int(digits)
+
+
+def _check_breakdown(query: Query) -> None:
+    if query.compare:
+        raise Malformed(
+            "compare is not given together with breakdown, because the largest rows of two windows differ, but"
+            f" both came: compare={query.compare} and breakdown={show(query.breakdown[0])[1:-1]}.",
+            field="compare",
+        )
+    columns = len(calendar.buckets(query.window, query.group_by).labels) if query.group_by else 0
+    if (query.limit + 1) * columns > calendar.MAX_BUCKETS:
+        raise Malformed(
+            f"One answer holds at most {calendar.MAX_BUCKETS:,} buckets, but {query.limit:,} rows and the rest of"
+            f" {columns:,} each are {(query.limit + 1) * columns:,}; ask for a smaller limit, a shorter window or a"
+            " coarser group_by.",
+            field="limit",
+        )
 
 
 def _bound(name: str, text: str | None) -> Decimal | None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fluxrate.core.catalog import Catalog
 from fluxrate.core.engine import Engine
 from fluxrate.core.ingest import Ingest
 from fluxrate.core.live import LiveColumns
 from fluxrate.core.registry import Registry
 from fluxrate.core.store import Store
+from fluxrate.core.vitals import Vitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,12 @@ class Services:
     instance: Path
     settings: Mapping[str, Any]
     store: Store
+    catalog: Catalog
     live: LiveColumns
     engine: Engine
     ingest: Ingest
     registry: Registry
+    vitals: Vitals
     clock: Callable[[], int]
 
     def close(self) -> None:

@@ -70,17 +70,35 @@ def segments(zone: str, start: int, end: int) -> list[Segment]:
 
 def day_start(zone: str, day: int) -> int:
     """The first instant whose local date is `day` (days since 1970-01-01) or later."""
-    midnight = day * DAY
-    for start, end, offset in segments(zone, midnight - 2 * DAY, midnight + 3 * DAY):
-        first = max(start, midnight - offset)
+    return first_at(zone, day * DAY)
+
+
+def first_at(zone: str, clock: int) -> int:
+    """The first instant whose local clock shows `clock` (microseconds since its 1970-01-01T00:00) or later."""
+    for start, end, offset in segments(zone, clock - 2 * DAY, clock + 3 * DAY):
+        first = max(start, clock - offset)
         if first < end:
             return first
-    raise AssertionError("a local midnight lies within two days of the UTC one")
+    raise AssertionError("a local time lies within two days of the same time in UTC")
 
 
 def day_of(zone: str, instant: int) -> int:
     """The day that holds the instant (since 1970-01-01): the latest local date the clock has shown."""
     return max((end - 1 + offset) // DAY for _, end, offset in segments(zone, instant - 2 * DAY, instant + 1))
+
+
+def clock_at(zone: str, instant: int) -> int:
+    """What the local clock shows at the instant, in microseconds since its 1970-01-01T00:00."""
+    return instant + segments(zone, instant, instant + 1)[0][2]
+
+
+def skipped_days(zone: str, first: int, last: int) -> list[int]:
+    """The days from `first` up to `last` that the local clock never showed, such as 2011-12-30 in Apia."""
+    if first >= last:
+        return []
+    stretches = segments(zone, (first - 2) * DAY, (last + 2) * DAY)
+    jumps = (((b - 1 + before) // DAY + 1, (b + after) // DAY) for (_, b, before), (_, _, after) in pairwise(stretches))
+    return [day for a, b in jumps for day in range(a, b) if first <= day < last]
 
 
 def micros(moment: datetime) -> int:

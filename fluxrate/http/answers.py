@@ -17,11 +17,10 @@ def answer(
     value: Any, status: int = 200, *, as_of: int | None = None, headers: dict[str, str] | None = None
 ) -> Response:
     """A JSON response; a Decimal is written with all its digits as a number. `as_of` says what sequence it covers."""
-    response = Response(_ENCODER.encode(value), status, mimetype="application/json")
+    own = [("Content-Type", "application/json"), *(headers or {}).items()]
     if as_of is not None:
-        response.headers[AS_OF_HEADER] = str(as_of)
-    response.headers.update(headers or {})
-    return response
+        own.append((AS_OF_HEADER, str(as_of)))
+    return Response(_ENCODER.encode(value), status, own)
 
 
 def listing(data: list[Any], *, page: int, page_size: int, total: int, **more: Any) -> dict[str, Any]:

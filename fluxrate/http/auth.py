@@ -43,8 +43,8 @@ def scope(name: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if name != PUBLIC:
-                _require(name)
-            if request.args and not reads_query:
+                require(name)
+            if not reads_query and request.args:
                 _refuse_query()
             return view(*args, **kwargs)
 
@@ -65,7 +65,8 @@ def _refuse_query() -> None:
     raise Malformed(f"This call takes no query parameters, but {text.show(name)} came.", field=text.show(name)[1:-1])
 
 
-def _require(name: str) -> None:
+def require(name: str) -> None:
+    """Refuse a caller without this scope: Unauthenticated or Forbidden."""
     secret = _sent_key()
     if secret is not None:
         granted = _key(secret).scopes
@@ -78,20 +79,34 @@ def _require(name: str) -> None:
         raise Forbidden(f"This call needs the scope {name}, but the key has {', '.join(granted)}.")
 
 
+def actor() -> str:
+    """Who does what this request asks for, as a text to be kept beside what was done: `key:` and the API key's name, or
+    `user:` and the account's address. The key counts where both came. Raises Unauthenticated where neither did.
+    """
+    secret = _sent_key()
+    if secret is not None:
+        return f"key:{_key(secret).name}"
+    user = current_user()
+    if user is None:
+        raise Unauthenticated("An API key or a session says who changes something, but neither came.")
+    return f"user:{user.email}"
+
+
 def _sent_key() -> str | None:
-    kind, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    environ = request.environ
+    kind, _, bearer = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if kind.lower() == "bearer":
-        return bearer.strip()
-    return request.headers.get("X-API-Key")
+        return str(bearer.strip())
+    sent: str | None = environ.get("HTTP_X_API_KEY")
+    return sent
 
 
 def _key(secret: str) -> ApiKey:
-    store, now = services().store, services().clock()
-    found = accounts.key_of(store, secret)
+    parts = services()
+    found = parts.catalog.key(secret)
     if found is None:
         raise Unauthenticated("This API key is unknown or revoked.")
-    if found.last_used_at is None or now - found.last_used_at > _MINUTE:
-        store.keys.touch(found.pk, now)
+    parts.catalog.use(found, parts.clock())
     return found
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from flask import Flask, Response, request
 
 CSP = (
@@ -14,22 +17,40 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
 }
+_BY_NAME = [(name.lower(), (name, value)) for name, value in _HEADERS.items()]
 _YEAR = 31_536_000
 
 
 def register(app: Flask) -> None:
-    """Add the headers to every answer of the application."""
-    app.after_request(_add)
+    """Add the headers to every answer of the application; what an answer says itself stays."""
+    app.after_request(_keep_files)
+    app.wsgi_app = SecureHeaders(app.wsgi_app)  # type: ignore[method-assign]
 
 
-def _add(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+class SecureHeaders:
+    """WSGI middleware that adds the headers. As headers of a Flask response they took as long as a whole small view:
+    each is checked and looked for among the others, and all are copied at the end.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Pass the request on, and the answer back with the headers that it lacks."""
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            there = {name.lower() for name, _ in headers}
+            headers += [pair for name, pair in _BY_NAME if name not in there]
+            return start_response(status, headers, *error)
+
+        return self._app(environ, start)
+
+
+def _keep_files(response: Response) -> Response:
     if request.endpoint and request.endpoint.endswith("static"):
         kept = request.args.get("v") and response.status_code in (200, 304)
         # Vendored files carry their version in the name; our own are asked for with one in the query.
         response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable" if kept else "no-cache"
-    else:
-        response.headers.setdefault("Cache-Control", "no-store")
     return response

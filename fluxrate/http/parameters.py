@@ -13,7 +13,8 @@ from marshmallow import Schema, ValidationError, fields
 from fluxrate.core import calendar, text
 from fluxrate.core.errors import NotFound
 from fluxrate.core.model import Customer, Meter
-from fluxrate.core.query import FILLS, ORDERS, Query
+from fluxrate.core.query import FILLS, LIMIT, MOST_ROWS, ORDERS, Query, choice
+from fluxrate.core.shifts import COMPARISONS
 from fluxrate.http.bodies import metadata_filters
 from fluxrate.plugin import services
 
@@ -21,6 +22,7 @@ MOST_PAGE_SIZE = 100
 MOST_EVENTS_PAGE_SIZE = 1_000
 EVENTS_PAGE_SIZE = 50
 MOST_PAGE = 1_000_000_000
+FORMATS = ("json", "csv")
 
 
 class WholeField(fields.Integer):
@@ -42,9 +44,21 @@ def text_field(help_text: str, **more: Any) -> fields.String:
     return fields.String(metadata={"description": help_text, **more})
 
 
-def choice_field(help_text: str, choices: tuple[str, ...], default: str) -> fields.String:
-    """A parameter that is one of a few texts; judged by `core.query`, listed in the reference."""
-    return fields.String(metadata={"description": help_text, "enum": list(choices), "default": default})
+def choice_field(help_text: str, choices: tuple[str, ...], default: str | None) -> fields.String:
+    """A parameter that is one of a few texts, or none unless said; judged by `core.query`, listed in the reference."""
+    described = {"description": help_text, "enum": list(choices)}
+    return fields.String(metadata=described if default is None else {**described, "default": default})
+
+
+def flag_field(help_text: str) -> fields.String:
+    """A parameter that is true or false; judged by `core.query`."""
+    return fields.String(metadata={"description": help_text, "type": "boolean", "default": False})
+
+
+def limit_field(help_text: str) -> fields.String:
+    """How many rows there are at most; judged by `core.query`."""
+    described = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": LIMIT}
+    return fields.String(metadata={"description": help_text, **described})
 
 
 class TimezoneArgs(Schema):
@@ -87,6 +101,31 @@ class GroupArgs(Schema):
     fill = choice_field("Whether buckets without events are listed.", FILLS, "zero")
 
 
+class BreakdownArgs(Schema):
+    """How figures are told apart."""
+
+    breakdown = fields.List(
+        fields.String(metadata={"example": "meta.region", "pattern": "^(customer|meta\\..+)$"}),
+        metadata={
+            "description": "`customer` or `meta.KEY`: a row for each value, largest first; given twice, for each pair.",
+            "maxItems": 2,
+        },
+    )
+    limit = limit_field("How many rows of the breakdown are told apart; the rest is one row more.")
+
+
+class CompareArgs(Schema):
+    """What figures are compared with."""
+
+    compare = choice_field("The window before, or the same dates a year earlier.", COMPARISONS, None)
+
+
+class FormatArgs(Schema):
+    """What an answer is written as."""
+
+    format = choice_field("JSON, or a table with a header row.", FORMATS, FORMATS[0])
+
+
 class PageArgs(Schema):
     """Which page of a list."""
 
@@ -114,12 +153,18 @@ def query_of(args: Mapping[str, Any], *, group_by: str | None = None) -> Query:
         seq_at=parts.store.events.seq_at,
         customers=args.get("customer_id") or (),
         meta=metadata_filters(),
+        breakdown=args.get("breakdown") or (),
     )
+
+
+def wants_csv(args: dict[str, Any]) -> bool:
+    """Take `format` out of the parameters; raises Malformed for one that is not known."""
+    return choice("format", args.pop("format", None), FORMATS) == "csv"
 
 
 def meter_of(reference: str) -> Meter:
     """The meter of an id, meter_name or meter_token in a path; raises NotFound."""
-    found = services().store.meters.find(reference) if "\0" not in reference else None
+    found = services().catalog.meter(reference)
     if found is None:
         raise NotFound(f"No meter has the id, meter_name or meter_token {text.show(reference)}.", field="meter_id")
     return found

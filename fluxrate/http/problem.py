@@ -23,7 +23,7 @@ PROBLEM = "application/problem+json"
 PageMaker = Callable[[int, str, str], Response]
 
 _LOG = logging.getLogger(__name__)
-_MACHINE_PATHS = ("/api/", "/openapi.json", "/health", "/ready")
+_MACHINE_PATHS = ("/api/", "/openapi.json", "/health", "/ready", "/metrics")
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 _DESCRIBED = {
     400: "A rule of the product is broken.",

@@ -31,6 +31,15 @@ def listing_schema(item: type[Schema], meta: type[Schema] = MetaSchema) -> type[
     return type(name, (Schema,), {"__doc__": f"A page of {item.__name__.removesuffix('Schema').lower()}s.", **parts})
 
 
+class VoidSchema(Schema):
+    """What took an event out of the figures, from the ingest sequence `seq` on."""
+
+    reason = fields.String()
+    actor = fields.String(metadata={"example": "key:billing", "description": "`key:NAME` or `user:EMAIL`."})
+    voided_at = fields.DateTime()
+    seq = fields.Integer()
+
+
 class EventSchema(Schema):
     """An event. `quantity` is an exact decimal as a text."""
 
@@ -43,6 +52,8 @@ class EventSchema(Schema):
     ingested_at = fields.DateTime()
     created_at = fields.DateTime()
     idempotency_key = fields.String(allow_none=True)
+    voided = fields.Boolean(metadata={"description": "Whether the event no longer counts."})
+    void = fields.Nested(VoidSchema, allow_none=True)
     meta_data = fields.Dict(keys=fields.String())
 
 

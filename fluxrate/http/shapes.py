@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from fluxrate.core import amounts
-from fluxrate.core.answers import LogRow, Usage
+from fluxrate.core.answers import LogRow
 from fluxrate.core.calendar import rfc3339
-from fluxrate.core.model import Customer, Event, Meter
+from fluxrate.core.model import Customer, Event, Meter, Void
 
 
 def meter_shape(meter: Meter) -> dict[str, Any]:
@@ -42,8 +42,10 @@ def customer_shape(customer: Customer) -> dict[str, Any]:
     }
 
 
-def event_shape(event: Event, meter: Meter, customer: Customer) -> dict[str, Any]:
-    """An event; `quantity` is a text, so that no client reads it as a float."""
+def event_shape(event: Event, meter: Meter, customer: Customer, void: Void | None) -> dict[str, Any]:
+    """An event, and what took it out of the figures, if anything did; `quantity` is a text, so that no client reads it
+    as a float.
+    """
     arrived = rfc3339(event.ingested_at)
     return {
         "id": event.id,
@@ -55,17 +57,17 @@ def event_shape(event: Event, meter: Meter, customer: Customer) -> dict[str, Any
         "ingested_at": arrived,
         "created_at": arrived,
         "idempotency_key": event.idempotency_key,
+        "voided": void is not None,
+        "void": None if void is None else void_shape(void),
         "meta_data": msgspec.Raw((event.metadata or "{}").encode()),
     }
 
 
+def void_shape(void: Void) -> dict[str, Any]:
+    """What took an event out of the figures: why, who, when, and from which sequence on."""
+    return {"reason": void.reason, "actor": void.actor, "voided_at": rfc3339(void.voided_at), "seq": void.seq}
+
+
 def log_row_shape(row: LogRow) -> dict[str, Any]:
     """An event of a list."""
-    return event_shape(row.event, row.meter, row.customer)
-
-
-def buckets_shape(usage: Usage) -> list[dict[str, Any]]:
-    """The buckets of a usage answer."""
-    return [
-        {"period": bucket.label, "usage": bucket.usage, "event_count": bucket.event_count} for bucket in usage.buckets
-    ]
+    return event_shape(row.event, row.meter, row.customer, row.void)

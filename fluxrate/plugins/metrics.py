@@ -12,11 +12,11 @@ from fluxrate.core.metric import Ints, Metric, Partial, Rows
 from fluxrate.core.model import Number
 from fluxrate.plugin import Plugin
 
+_SAFE = 1 << 29
+"""High limbs below this leave a sum far from the edge of int64."""
+
 AVERAGE_PLACES = 6
 """An average has this many decimal places more than its meter, rounded half-even: a quotient need not end."""
-
-_NONE = -1
-"""Stands for "no event" in a partial; quantities and sequences are never negative."""
 
 
 def _sum(rows: Rows, bounds: Ints) -> Partial:
@@ -27,21 +27,22 @@ def _add(one: Partial, other: Partial) -> Partial:
     return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
-def _whole(high: int, low: int) -> int:
-    return (high << kernels.LIMB) + low
+def _wholes(partial: Partial) -> list[int]:
+    high, low = partial
+    if not len(high) or (int(high.max()) < _SAFE and int(np.abs(low).max()) < kernels.MOST >> 1):
+        return ((high << kernels.LIMB) + low).tolist()
+    return [(h << kernels.LIMB) + l for h, l in zip(high.tolist(), low.tolist(), strict=True)]  # noqa: E741
 
 
 def _sum_figures(partial: Partial, counts: Sequence[int], decimals: int) -> list[Number | None]:
-    high, low = (limb.tolist() for limb in partial)
-    return [amounts.to_number(_whole(h, l), decimals) for h, l in zip(high, low, strict=True)]  # noqa: E741
+    return [*amounts.to_numbers(_wholes(partial), decimals)]
 
 
 def _average_figures(partial: Partial, counts: Sequence[int], decimals: int) -> list[Number | None]:
-    high, low = (limb.tolist() for limb in partial)
     places = decimals + AVERAGE_PLACES
     return [
-        amounts.divide(_whole(h, l), count, decimals, places) if count else None
-        for h, l, count in zip(high, low, counts, strict=True)  # noqa: E741
+        amounts.divide(whole, count, decimals, places) if count else None
+        for whole, count in zip(_wholes(partial), counts, strict=True)
     ]
 
 
@@ -54,18 +55,15 @@ def _count_figures(partial: Partial, counts: Sequence[int], decimals: int) -> li
 
 
 def _max(rows: Rows, bounds: Ints) -> Partial:
-    return (rows.maxima(bounds, _NONE),)
+    return (rows.maxima(bounds),)
 
 
 def _larger(one: Partial, other: Partial) -> Partial:
     return (np.maximum(one[0], other[0]),)
 
 
-_BEYOND = np.iinfo(np.int64).max
-
-
 def _min(rows: Rows, bounds: Ints) -> Partial:
-    return (rows.minima(bounds, int(_BEYOND)),)
+    return (rows.minima(bounds),)
 
 
 def _smaller(one: Partial, other: Partial) -> Partial:
@@ -73,7 +71,7 @@ def _smaller(one: Partial, other: Partial) -> Partial:
 
 
 def _last(rows: Rows, bounds: Ints) -> Partial:
-    return tuple(kernels.lasts(column, bounds, _NONE) for column in (rows.ts, rows.seq, rows.quantity))
+    return rows.lasts(bounds)
 
 
 def _later(one: Partial, other: Partial) -> Partial:
@@ -84,8 +82,18 @@ def _later(one: Partial, other: Partial) -> Partial:
 
 
 def _value_figures(partial: Partial, counts: Sequence[int], decimals: int) -> list[Number | None]:
-    values = partial[-1].tolist()
-    return [amounts.to_number(value, decimals) if count else None for value, count in zip(values, counts, strict=True)]
+    numbers = amounts.to_numbers(partial[-1].tolist(), decimals)
+    return [number if count else None for number, count in zip(numbers, counts, strict=True)]
+
+
+def _by_sum(partial: Partial) -> Partial:
+    # The low limbs of parts were added, and those of rows left out were taken away.
+    high, low = partial
+    return high + (low >> kernels.LIMB), low & kernels.LOW
+
+
+def _by_value(partial: Partial) -> Partial:
+    return (partial[-1],)
 
 
 def _unique(rows: Rows, bounds: Ints) -> Partial:
@@ -93,12 +101,14 @@ def _unique(rows: Rows, bounds: Ints) -> Partial:
 
 
 METRICS = (
-    Metric("SUM", "Sum", _sum, _sum_figures, _add, empty=0, additive=True, positive_quantity=True),
-    Metric("COUNT", "Count", _count, _count_figures, _add, empty=0, additive=True, counts_things=True),
-    Metric("MAX", "Maximum", _max, _value_figures, _larger, empty=None),
-    Metric("MIN", "Minimum", _min, _value_figures, _smaller, empty=None),
+    Metric("SUM", "Sum", _sum, _sum_figures, _add, empty=0, additive=True, positive_quantity=True, rank_by=_by_sum),
+    Metric(
+        "COUNT", "Count", _count, _count_figures, _add, empty=0, additive=True, counts_things=True, rank_by=_by_value
+    ),
+    Metric("MAX", "Maximum", _max, _value_figures, _larger, empty=None, rank_by=_by_value),
+    Metric("MIN", "Minimum", _min, _value_figures, _smaller, empty=None, rank_by=_by_value),
     Metric("AVG", "Average", _sum, _average_figures, _add, empty=None),
-    Metric("LAST", "Latest", _last, _value_figures, _later, empty=None),
+    Metric("LAST", "Latest", _last, _value_figures, _later, empty=None, rank_by=_by_value),
     Metric(
         "UNIQUE_COUNT",
         "Distinct values",
@@ -108,6 +118,7 @@ METRICS = (
         empty=0,
         counts_things=True,
         needs_property=True,
+        rank_by=_by_value,
     ),
 )
 

@@ -18,7 +18,7 @@ from fluxrate import __version__
 from fluxrate.core.amounts import to_number
 from fluxrate.http import auth
 from fluxrate.plugin import services
-from fluxrate.web import charts, dashboard, formats, fragments, links, logs, periods, sign_in
+from fluxrate.web import charts, dashboard, formats, fragments, health, links, logs, periods, sign_in
 
 __all__ = ["blueprint", "error_page"]
 
@@ -27,6 +27,7 @@ STATIC = Path(__file__).parent / "static"
 ROUTES = (
     ("/", "dashboard", dashboard.page, ("GET",)),
     ("/logs", "logs", logs.page, ("GET",)),
+    ("/settings/health", "health", health.page, ("GET",)),
     ("/sign-in", "sign_in", sign_in.sign_in, ("GET", "POST")),
     ("/sign-out", "sign_out", sign_in.sign_out, ("POST",)),
     ("/setup/<token>", "setup", sign_in.setup, ("GET", "POST")),
@@ -38,7 +39,10 @@ FILTERS = {
     "clip": formats.clip,
     "metadata": formats.metadata,
     "exact": formats.exact,
+    "by": formats.by,
     "percent": formats.percent,
+    "size": formats.size,
+    "duration": formats.duration,
     "capitalize_first": formats.capitalize_first,
 }
 GLOBALS = {

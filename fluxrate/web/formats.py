@@ -72,6 +72,35 @@ def percent(fraction: Decimal) -> str:
     return f"{min(max(fraction * 100, Decimal(0)), Decimal(100)):.2f}"
 
 
+def size(count: int) -> str:
+    """Bytes in three digits and a unit, such as 62.3 MB; for reading at a glance, the exact count goes in a title."""
+    for scale, letter in _SCALES:
+        if count >= scale:
+            return f"{_three_digits(count / scale)} {letter.replace('B', 'G')}B"
+    return f"{count} B"
+
+
+def duration(seconds: float) -> str:
+    """How long something took or goes on, in the two largest units that say something: 0.4 ms, 12 s, 3 h 20 min."""
+    if seconds < 1:
+        return f"{_three_digits(seconds * 1000)} ms"
+    if seconds < 60:
+        return f"{_three_digits(seconds)} s"
+    minutes = int(seconds // 60)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days:,} d {hours} h" if hours else f"{days:,} d"
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min"
+
+
+def _three_digits(value: float) -> str:
+    places = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def capitalize_first(text: str) -> str:
     """Only the first letter changed; Jinja's own filter would lower the rest of a name."""
     return text[:1].upper() + text[1:]
@@ -137,6 +166,12 @@ def metadata(text: str | None) -> tuple[tuple[str, str], ...]:
         return ()
     found = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     return tuple((key, _plain(bytes(value))) for key, value in found.items())
+
+
+def by(actor: str) -> str:
+    """Who did something, as `model.Void.actor` keeps it, in words for people."""
+    kind, _, name = actor.partition(":")
+    return f"the key {name}" if kind == "key" else name
 
 
 def _plain(value: bytes) -> str:

@@ -156,9 +156,9 @@ def _whole(text: str, default: int, most: int, name: str) -> int:
 def _find(asked: Asked) -> Found:
     engine = services().engine
     meters = (asked.meter,) if asked.meter else asked.meters
-    log = engine.log(meters, asked.query, page=asked.page, page_size=asked.page_size)
+    log = engine.log(meters, asked.query, page=asked.page, page_size=asked.page_size, figure=True)
     if asked.page > max(log.total_pages, 1):
-        log = engine.log(meters, asked.query, page=max(log.total_pages, 1), page_size=asked.page_size)
+        log = engine.log(meters, asked.query, page=max(log.total_pages, 1), page_size=asked.page_size, figure=True)
     everything = Query(asked.query.window, as_of=log.as_of)
     of = engine.log(asked.meters, everything, page_size=1).total if asked.filters else log.total
     return Found(log, of, engine.as_of() - log.as_of if asked.query.as_of is not None else 0)

@@ -31,6 +31,7 @@ def answers(api: Api, **query):
     """What each read endpoint says, `as_of` itself aside."""
     paths = {
         "/meters/calls/usage": WINDOW, "/usage/aggregate": WINDOW | {"meter_id": "calls"}, "/meters/calls/stats": {},
+        "/meters/calls/customers": WINDOW,
         "/customers/c0/usage": WINDOW, "/meters/calls/events": WINDOW, "/usage": WINDOW,
     }  # fmt: skip
     found = {}

@@ -14,7 +14,7 @@ from tests.callers import Api, exact, problem
 WINDOW = {"start_date": "2025-01-01", "end_date": "2025-12-31"}
 ITEM = [
     "id", "meter_id", "customer_id", "customer_external_id", "quantity", "timestamp", "ingested_at", "created_at",
-    "idempotency_key", "meta_data",
+    "idempotency_key", "voided", "void", "meta_data",
 ]  # fmt: skip
 
 
@@ -58,6 +58,7 @@ def test_an_item_has_the_documented_keys_and_types(api):
     assert row["timestamp"] == "2025-03-01T04:18:00Z"
     assert row["ingested_at"] == row["created_at"] != row["timestamp"]
     assert row["meta_data"] == {"n": 129, "nested": {"list": [1.5, None, True]}}
+    assert (row["voided"], row["void"]) == (False, None)
 
 
 def test_an_event_without_key_and_metadata_has_null_and_an_empty_object(api):

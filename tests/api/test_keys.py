@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -139,3 +140,17 @@ def test_an_unknown_key_is_not_found(api):
     """Reading or revoking what does not exist is a 404."""
     problem(api.get("/api-keys/sk_live_000000000000"), 404, "sk_live_000000000000")
     problem(api.call("DELETE", "/api-keys/nope"), 404, "'nope'")
+
+
+def test_a_key_revoked_elsewhere_is_refused_within_the_refresh_interval(make_app):
+    """Another process looks a key up once in its interval: then it is refused there, too, and stays so."""
+    here, there = (Api(make_app(REFRESH_INTERVAL_MS="50")) for _ in range(2))
+    made = here.post("/api-keys", {"name": "k", "scopes": ["usage.read"]}).json
+    reader = Api(there.app, made["key"])
+    assert reader.get("/meters").status_code == 200
+    assert here.call("DELETE", f"/api-keys/{made['id']}").status_code == 200
+    deadline = time.monotonic() + 10
+    while reader.get("/meters").status_code == 200:
+        assert time.monotonic() < deadline
+    for _ in range(5):
+        problem(reader.get("/meters"), 401, "revoked")

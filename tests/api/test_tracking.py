@@ -16,7 +16,7 @@ from tests.callers import Api, counts, exact, make_key, problem
 
 ITEM = [
     "id", "meter_id", "customer_id", "customer_external_id", "quantity", "timestamp", "ingested_at", "created_at",
-    "idempotency_key", "meta_data",
+    "idempotency_key", "voided", "void", "meta_data",
 ]  # fmt: skip
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 
@@ -37,6 +37,7 @@ def test_the_answer_has_the_documented_keys_and_types(api):
     assert UUID(body["id"]).version == 7
     assert (body["meter_id"], body["quantity"], body["idempotency_key"]) == (meter["id"], "100.5", "k1")
     assert body["meta_data"] == {"region": "eu", "n": 1}
+    assert (body["voided"], body["void"]) == (False, None)
     for key in ("timestamp", "created_at", "ingested_at"):
         assert RFC3339.fullmatch(body[key])
     assert response.headers["X-Fluxrate-As-Of"] == "1"

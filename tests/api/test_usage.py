@@ -225,7 +225,7 @@ def test_every_answer_says_what_it_covers(api):
     newest = 7 * len(EVENTS)
     for path in (
         "/meters/calls/usage", "/meters/calls/stats", "/customers/acme/usage", "/meters/calls/events", "/usage",
-        "/usage/aggregate?meter_id=calls",
+        "/usage/aggregate?meter_id=calls", "/meters/calls/customers",
     ):  # fmt: skip
         response = api.call("GET", path)
         assert response.headers["X-Fluxrate-As-Of"] == str(newest), path

@@ -1,11 +1,13 @@
-"""The suite that every metric passes: exact figures per bucket, whatever the rows, and parts that add up to the whole.
+"""The suite that every metric passes: exact figures per bucket, whatever the rows, parts that add up to the whole, and
+the same answers from indexes as from columns.
 
 A subclass names its `metric`; one whose figure the reference does not know says what it should be in `expected`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -16,6 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.index import Index
+from fluxrate.core.columns.keys import CUSTOMER, Key
+from fluxrate.core.columns.selection import Selection
+from fluxrate.core.figures import Figures, figures
+from fluxrate.core.groups import size
 from fluxrate.core.metric import Metric
 from fluxrate.core.model import Number
 from tests import reference
@@ -27,6 +34,9 @@ BEYOND_FLOAT = 2**53 + 1
 
 Row = tuple[int, int, int, int, int]
 """(time, sequence, quantity, customer, property code; -1 where there is none)"""
+
+VALUE = Key(("value",))
+"""The key of the counted property."""
 
 quantities = st.one_of(
     st.integers(0, 5),
@@ -41,7 +51,7 @@ def row_lists(draw: st.DrawFn, most: int = 30) -> list[Row]:
     drawn = draw(
         st.lists(st.tuples(st.integers(0, 9), quantities, st.integers(1, 4), st.integers(-1, 4)), max_size=most)
     )
-    return sorted((ts, seq, *rest) for seq, (ts, *rest) in enumerate(drawn, 1))
+    return sorted((ts, seq, quantity, who, code) for seq, (ts, quantity, who, code) in enumerate(drawn, 1))
 
 
 def frame(rows: Sequence[Row]) -> Frame:
@@ -52,7 +62,27 @@ def frame(rows: Sequence[Row]) -> Frame:
     )
     for column in (ts, seq, quantity, customer, codes):
         column.flags.writeable = False
-    return Frame(ts, seq, quantity, customer, property=codes)
+    return Frame(ts, seq, quantity, customer, {"value": codes}, codes)
+
+
+class Indexed:
+    """Rows as an answer has them: those that arrived up to a sequence in a base with indexes, without some that were
+    voided since, and later ones in a tail beside it.
+    """
+
+    def __init__(self, rows: Sequence[Row], arrived: int, voided: Collection[int], edges: Sequence[int]) -> None:
+        base = frame([row for row in rows if row[1] <= arrived])
+        self.rows = [row for row in rows if row[1] > arrived or row[1] not in voided]
+        self.edges = np.array(edges)
+        self.index = Index(base)
+        first, last = np.searchsorted(base.ts, self.edges[[0, -1]]).tolist()
+        removed = np.flatnonzero(np.isin(base.seq, list(voided)))
+        late = frame([row for row in rows if row[1] > arrived]).window(edges[0], edges[-1])
+        self.selection = Selection(self.index.time, first, last, removed, (late,), VALUE)
+
+    def buckets(self, rows: Sequence[Row]) -> list[list[Row]]:
+        """Those of the rows that lie between each two edges."""
+        return [[row for row in rows if a <= row[0] < b] for a, b in pairwise(self.edges.tolist())]
 
 
 class MetricContract:
@@ -82,6 +112,62 @@ class MetricContract:
         """Compare the figure of all rows with the expected one, as to value and type."""
         (found,) = self.figures(rows, [0, 1 << 62], decimals)
         assert reference.same(found, self.expected(rows, decimals)), (found, self.expected(rows, decimals))
+
+    def check_indexed(self, rows: Indexed, decimals: int) -> None:
+        """By time, by customer and by value: every figure, their total, and their order."""
+        layout = rows.selection.by_time(rows.edges)
+        self.check_cells(figures(self.metric, layout, decimals), rows.buckets(rows.rows), decimals)
+        for key, column in ((CUSTOMER, 3), (VALUE, 4)):
+            codes, layout = rows.selection.by(key, rows.index, rows.edges)
+            cells = [
+                bucket
+                for code in codes.tolist()
+                for bucket in rows.buckets([row for row in rows.rows if row[column] == code])
+            ]
+            assert sum(map(len, cells)) == sum(map(len, rows.buckets(rows.rows)))
+            self.check_cells(figures(self.metric, layout, decimals), cells, decimals)
+
+    def check_cells(self, found: Figures, cells: Sequence[Sequence[Row]], decimals: int) -> None:
+        assert found.counts.tolist() == list(map(len, cells))
+        values = found.values()
+        assert list(map(repr, values)) == [repr(self.expected(cell, decimals)) for cell in cells]
+        if self.metric.combine is not None and cells:
+            every = sorted(row for cell in cells for row in cell)
+            assert repr(found.total()) == repr(self.expected(every, decimals))
+        filled = [cell for cell, rows in enumerate(cells) if rows]
+        if self.metric.rank_by is not None:
+            ranks = [array.tolist() for array in self.metric.rank_by(found.partial)]
+            keys = {cell: tuple(rank[cell] for rank in ranks) for cell in filled}
+            for one, other in pairwise(sorted(filled, key=keys.__getitem__)):
+                assert (keys[one] < keys[other]) == (size(values[one]) < size(values[other]))
+                assert size(values[one]) <= size(values[other])
+        for limit in (1, 3):
+            order = sorted(filled, key=lambda cell: size(values[cell]), reverse=True)
+            least = [cell for cell in filled if size(values[cell]) >= size(values[order[:limit][-1]])]
+            assert set(least) <= set(found.largest(limit).tolist()) <= set(filled)
+
+    @inherited(60)
+    @given(
+        row_lists(),
+        st.integers(0, 30),
+        st.sets(st.integers(1, 30)),
+        st.lists(st.integers(0, 10), min_size=2, max_size=6, unique=True),
+        st.sampled_from([0, 2, 18]),
+    )
+    def test_indexes_without_what_was_voided_and_with_what_came_since_give_the_figures_of_the_rows_that_count(
+        self, rows: list[Row], arrived: int, voided: set[int], edges: list[int], decimals: int
+    ) -> None:
+        self.check_indexed(Indexed(rows, arrived, voided, sorted(edges)), decimals)
+
+    @pytest.mark.parametrize("largest", [9, MAX])
+    def test_cells_of_many_rows_have_the_figures_of_the_rows_that_count(self, largest: int) -> None:
+        """So many that whole blocks of the indexes lie in one cell."""
+        rng = random.Random(largest)
+        drawn = sorted((rng.randrange(10), seq) for seq in range(1, 2_001))
+        rows = [(ts, seq, rng.randint(0, largest), rng.randrange(1, 6), rng.randrange(-1, 300)) for ts, seq in drawn]
+        for voided in (0, 1, 700):
+            gone = rng.sample(range(1, 1_801), voided)
+            self.check_indexed(Indexed(rows, 1_800, gone, [0, 1, 5, 9]), 2)
 
     @inherited(60)
     @given(row_lists(), st.lists(st.integers(0, 10), min_size=2, max_size=9), st.sampled_from([0, 2, 6, 18]))

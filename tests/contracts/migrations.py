@@ -20,16 +20,19 @@ from tests.contracts.store_case import NOW, everything, make_meter, new
 
 ROOT = Path(__file__).parents[2]
 
-# Rebuilds the two tables that events point at, which is where rows get lost.
-REBUILD = """
+LATER = "9998"
+"""The revision of a version to come, after all that are there."""
+
+# Rebuilds the tables that others point at, which is where rows get lost.
+REBUILD = f"""
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "{LATER}", "{migrate.HEAD}"
 
 def upgrade():
     recreate = "always" if op.get_bind().dialect.name == "sqlite" else "never"
-    kept = {"sqlite_autoincrement": True}
-    for table in ("meters", "customers"):
+    for table, counted in (("meters", True), ("customers", True), ("events", False)):
+        kept = dict(sqlite_autoincrement=True) if counted else dict()
         with op.batch_alter_table(table, recreate=recreate, table_kwargs=kept) as batch:
             batch.add_column(sa.Column("note", sa.Text()))
 """
@@ -56,6 +59,12 @@ POSTGRESQL_CATALOG = (
 
 def fill(store: Store) -> None:
     """At least one row in every table."""
+    fill_first(store)
+    store.voids.add(7, "sent twice", "key:k", NOW)
+
+
+def fill_first(store: Store) -> None:
+    """At least one row in every table of the first revision."""
     meter = make_meter(store)
     names = [f"c{i}" for i in range(50)]
     store.events.append([new(meter, name, customer_external_id=name, metadata='{"a":1}') for name in names], NOW)
@@ -149,12 +158,12 @@ class MigrationContract:
         store.migrate()
         fill(store)
         before, events = counts(store), everything(store)
-        (scripts / "0002_rebuild.py").write_text(REBUILD)
-        monkeypatch.setattr(migrate, "HEAD", "0002")
+        (scripts / "later_rebuild.py").write_text(REBUILD)
+        monkeypatch.setattr(migrate, "HEAD", LATER)
         later = Store(url)
         try:
             assert later.pending()
-            assert later.migrate() == ["0002"]
+            assert later.migrate() == [LATER]
             assert min(before.values()) > 0
             assert counts(later) == before
             assert everything(later) == events
@@ -165,14 +174,31 @@ class MigrationContract:
         finally:
             later.close()
 
+    def test_database_without_voids(self, store: Store, scripts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A database of the version before there were voids keeps all it has, and its events can be voided."""
+        with monkeypatch.context() as patch:
+            patch.setattr(migrate, "HEAD", "0001")
+            [file] = scripts.glob("0002_*.py")
+            text = file.read_text()
+            file.unlink()
+            assert store.migrate() == ["0001"]
+            fill_first(store)
+            before = everything(store)
+        file.write_text(text)
+        assert store.pending()
+        assert store.migrate() == ["0002"]
+        assert everything(store) == before
+        assert list(store.voids.read_after(0)) == []
+        assert store.voids.add(3, "sent twice", "key:k", NOW).seq == 51
+
     def test_failed_migration(self, store: Store, scripts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A migration that fails half way leaves the database as it was, and working."""
         store.migrate()
         fill(store)
         before = counts(store)
-        (scripts / "0002_failing.py").write_text(FAILING)
+        (scripts / "later_failing.py").write_text(FAILING)
         with monkeypatch.context() as patch:
-            patch.setattr(migrate, "HEAD", "0002")
+            patch.setattr(migrate, "HEAD", LATER)
             with pytest.raises(RuntimeError, match="half way"):
                 store.migrate()
         assert not store.pending()
@@ -198,4 +224,4 @@ class MigrationContract:
             process.stdin.flush()
         answers = [process.communicate(timeout=60) for process in processes]
         assert [err for _, err in answers] == ["", "", ""]
-        assert sorted(out for out, _ in answers) == ["0001\n", "none\n", "none\n"]
+        assert sorted(out for out, _ in answers) == ["0001 0002\n", "none\n", "none\n"]

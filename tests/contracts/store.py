@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from fluxrate.core.model import Meter
@@ -9,10 +11,16 @@ from fluxrate.core.store import Store
 from tests.contracts.store_accounts import AccountContract
 from tests.contracts.store_catalog import CustomerContract, MeterContract
 from tests.contracts.store_events import EventContract
+from tests.contracts.store_voids import VoidContract
 
 
-class StoreContract(MeterContract, CustomerContract, EventContract, AccountContract):
+class StoreContract(MeterContract, CustomerContract, EventContract, VoidContract, AccountContract):
     """All of it."""
+
+    def test_no_test_hides_another(self) -> None:
+        """The suites have no test of the same name, of which only one would run."""
+        names = Counter(name for suite in StoreContract.__mro__ for name in vars(suite) if name.startswith("test_"))
+        assert [name for name, times in names.items() if times > 1] == []
 
     def test_ping(self, store: Store) -> None:
         """A store that can be reached says so by saying nothing."""

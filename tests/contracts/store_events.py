@@ -158,6 +158,14 @@ class EventContract(StoreCase):
         assert list(store.events.read_after(seqs[-1])) == []
         assert type(store.events.read_after(0)[0]) is tuple
 
+    def test_read_up_to(self, store: Store, meter: Meter) -> None:
+        """With a last sequence, reading ends there, whatever has come since."""
+        seqs = [one.event.seq for one in store.events.append([new(meter)] * 25, NOW)]
+        assert [row[0] for row in store.events.read_after(seqs[4], upto=seqs[9])] == seqs[5:10]
+        assert [row[0] for row in store.events.read_after(seqs[4], 3, upto=seqs[9])] == seqs[5:8]
+        assert [row[0] for row in store.events.read_after(0, upto=10**12)] == seqs
+        assert list(store.events.read_after(seqs[9], upto=seqs[9])) == []
+
     def test_by_seqs(self, store: Store, meter: Meter) -> None:
         """Events are looked up by the thousand by sequence; unknown sequences are left out."""
         stored = store.events.append([new(meter) for _ in range(2500)], NOW)

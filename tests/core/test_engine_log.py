@@ -18,7 +18,7 @@ from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
 from fluxrate.core.services import Services
 from tests import reference
-from tests.core.worlds import CUSTOMERS, World, kept, make_world, questions
+from tests.core.worlds import CUSTOMERS, NEWEST, World, make_world, matching, questions
 from tests.generated import examples
 from tests.instances import NOW, make_meter, new, open_instance, reopened, send, unscaled
 
@@ -53,15 +53,19 @@ def test_any_page_of_a_filtered_log_is_a_slice_of_the_sorted_list(
     world: World, question: tuple[Query, tuple[str, ...]], size: int, order: str, data: st.DataObject
 ) -> None:
     query, customers = question
-    events = [e for e in kept(world.events, query, customers) if query.window.start <= e.ts < query.window.end]
+    events = [e for e in matching(world.events, query, customers) if query.window.start <= e.ts < query.window.end]
     listed = reference.newest_first(events)
     listed = listed if order == "desc" else listed[::-1]
     pages = -(-len(listed) // size)
     number = data.draw(st.integers(1, pages + 2))
-    found = world.parts.engine.log([world.meter], query, page=number, page_size=size, order=order)
+    found = world.parts.engine.log([world.meter], query, page=number, page_size=size, order=order, figure=True)
     assert log_key(found) == expected_key(listed[(number - 1) * size : number * size])
     assert (found.total, found.total_pages) == (len(events), pages)
-    assert reference.same(found.usage, reference.figure("SUM", events, 2))
+    newest = NEWEST if query.as_of is None else query.as_of
+    voided = {seq: void for seq, void in world.died.items() if void <= newest}
+    assert reference.same(found.usage, reference.figure("SUM", [e for e in events if e.seq not in voided], 2))
+    marked = {row.event.seq: row.void.seq for row in found.rows if row.void is not None}
+    assert marked == {row.event.seq: voided[row.event.seq] for row in found.rows if row.event.seq in voided}
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +114,7 @@ def test_a_log_of_one_of_several_meters_has_its_own_events_only(
     parts, meters, events = three
     for meter in meters:
         mine = [event for event in events if event.meter == meter.meter_name]
-        found = parts.engine.log([meter], Query(Window(0, 2 * NOW, "UTC")), page_size=100)
+        found = parts.engine.log([meter], Query(Window(0, 2 * NOW, "UTC")), page_size=100, figure=True)
         assert log_key(found) == expected_key(reference.newest_first(mine))
         assert reference.same(found.usage, reference.figure("SUM", mine, meter.decimals))
 

@@ -90,7 +90,7 @@ def test_every_writer_sees_its_own_event_while_many_write_and_every_state_is_who
             stored = parts.ingest.store([new(meter, ts=NOW - worker * 1_000 - number, customer=f"c{worker}")])
             state = parts.live.current()
             assert state.seq >= stored[0].event.seq
-            seqs = {seq for part in state.snapshot(meter.pk).parts(0, 1 << 62) for seq in part.seq.tolist()}
+            seqs = {seq for part in state.snapshot(meter.pk).frames for seq in part.seq.tolist()}
             assert stored[0].event.seq in seqs
 
     def read() -> None:
@@ -117,13 +117,13 @@ def test_a_state_that_a_reader_holds_does_not_change(parts: Services) -> None:
     held = parts.live.current()
     before = [
         (part.ts.tolist(), part.seq.tolist(), part.quantity.tolist(), part.codes("plan").tolist())
-        for part in held.snapshot(meter.pk).parts(0, 1 << 62)
+        for part in held.snapshot(meter.pk).frames
     ]
     parts.ingest.store([new(meter, ts=NOW + step, quantity=9, metadata={"plan": "b"}) for step in range(4_200)])
     assert parts.live.current() is not held
     after = [
         (part.ts.tolist(), part.seq.tolist(), part.quantity.tolist(), part.codes("plan").tolist())
-        for part in held.snapshot(meter.pk).parts(0, 1 << 62)
+        for part in held.snapshot(meter.pk).frames
     ]
     assert after == before
     assert held.seq == 4_200
@@ -192,5 +192,5 @@ def test_events_that_come_while_folds_run_are_neither_lost_nor_counted_twice(par
     assert errors == [None] * 5
     parts.live.fold()
     assert total(parts, meter) == 55_000 + 3 * 20 * 400
-    log = parts.engine.log([meter], Query(EVER, customers=("w1",)), page_size=1_000)
+    log = parts.engine.log([meter], Query(EVER, customers=("w1",)), page_size=1_000, figure=True)
     assert (log.total, log.usage) == (8_000, 8_000)

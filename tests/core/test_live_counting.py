@@ -83,7 +83,7 @@ def test_only_events_that_pass_the_meters_filters_count_but_all_stand_in_the_log
     usage = parts.engine.usage(meter, Query(EVER, "day", fill="none"))
     assert (usage.total, usage.event_count, usage.unique_customers) == (101, 2, 2)
     assert [(bucket.usage, bucket.event_count) for bucket in usage.buckets] == [(101, 2)]
-    log = parts.engine.log([meter], Query(EVER))
+    log = parts.engine.log([meter], Query(EVER), figure=True)
     assert (log.total, log.usage) == (6, 101)
     assert [row.customer.external_id for row in parts.engine.ranking(meter, Query(EVER), 10).rows] == ["c2", "c0"]
     stats = parts.engine.stats(meter, "UTC", NOW)

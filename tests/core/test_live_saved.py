@@ -7,9 +7,11 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fluxrate.core.columns import files, snapshot
 from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
 from fluxrate.core.services import Services
@@ -53,8 +55,8 @@ def test_a_restart_gives_the_same_answers_and_reads_nothing_twice(parts: Service
     meter = filled(parts)
     expected = figures(parts, meter)
     again = reopened(parts)
-    snapshot = again.live.current().snapshot(meter.pk)
-    assert (len(snapshot.base), len(snapshot.tail)) == (60, 0)
+    found = again.live.current().snapshot(meter.pk)
+    assert (len(found.base), len(found.tail)) == (60, 0)
     assert figures(again, meter) == expected
     assert figures(reopened(again), meter) == expected
 
@@ -70,8 +72,8 @@ def test_events_after_a_save_are_read_from_the_store(parts: Services) -> None:
     expected = figures(parts, meter)
     again = open_instance(parts.instance)
     again.live.load()
-    snapshot = again.live.current().snapshot(meter.pk)
-    assert (len(snapshot.base), len(snapshot.tail)) == (60, 2)
+    found = again.live.current().snapshot(meter.pk)
+    assert (len(found.base), len(found.tail)) == (60, 2)
     assert figures(again, meter) == expected
     assert expected[0] == 12
     again.store.close()
@@ -183,3 +185,59 @@ def test_an_instance_without_a_writable_folder_still_serves(parts: Services, cap
     parts.live.save(force=True)
     assert "could not be saved" in caplog.text
     assert total(parts, meter) == 11
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_events_that_come_while_the_columns_are_written_are_counted(
+    parts: Services, monkeypatch: pytest.MonkeyPatch, small: bool
+) -> None:
+    """So many that a small meter folds them into its base before the save has ended; voids among them."""
+    meter = make_meter(parts)
+    before = parts.ingest.store([new(meter, NOW - step) for step in range(2_000)])
+    if not small:
+        monkeypatch.setattr(snapshot, "SMALL", 1_000)
+    parts.live.refresh()
+    save = files.save
+
+    def slow(*args: Any) -> files.Saved | None:
+        saved = save(*args)
+        fresh = parts.ingest.store([new(meter, NOW + step, 10) for step in range(5_000)])
+        for stored in (before[7], fresh[7]):
+            parts.live.acknowledge(parts.store.voids.add(stored.event.seq, "a test", "nobody", NOW).seq)
+        parts.live.refresh()
+        return saved
+
+    monkeypatch.setattr(files, "save", slow)
+    parts.live.save(force=True)
+    assert total(parts, meter) == 1_999 + 49_990
+    assert parts.engine.log([meter], Query(EVER)).total == 7_000
+    monkeypatch.undo()
+    again = reopened(parts)
+    assert total(again, meter) == 1_999 + 49_990
+    again.store.close()
+
+
+@pytest.mark.parametrize("grown", ["nothing", "another void", "an event", "an event and a void"])
+def test_a_store_put_back_to_before_a_void_does_not_know_of_it(parts: Services, grown: str) -> None:
+    """Even when it has grown to the saved sequence again, and has every event that was saved."""
+    meter = make_meter(parts)
+    stored = parts.ingest.store([new(meter, quantity=10**place) for place in range(4)])
+    parts.store.close()
+    database = parts.instance / "fluxrate.db"
+    shutil.copy(database, parts.instance / "backup.db")
+    lost = open_instance(parts.instance)
+    lost.live.acknowledge(lost.store.voids.add(stored[0].event.seq, "a test", "nobody", NOW).seq)
+    assert total(lost, meter) == 1_110
+    lost.close()
+    shutil.copy(parts.instance / "backup.db", database)
+    back, expected = open_instance(parts.instance), 1_111
+    if "event" in grown:
+        back.ingest.store([new(meter, quantity=10_000)])
+        expected += 10_000
+    if "void" in grown:
+        back.store.voids.add(stored[1].event.seq, "a test", "nobody", NOW)
+        expected -= 10
+    back.store.close()
+    again = open_instance(parts.instance)
+    assert total(again, meter) == expected
+    again.store.close()

@@ -1,4 +1,6 @@
-"""Columns under work: several threads append, read and fold at once, and every answer is right for its sequence."""
+"""Columns under work: several threads append, void, read, fold and save at once, and every answer is right for its
+sequence.
+"""
 
 from __future__ import annotations
 
@@ -6,103 +8,243 @@ import os
 import random
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
 
 from fluxrate.core.calendar import Window
 from fluxrate.core.columns import snapshot
-from fluxrate.core.model import Meter, NewEvent
+from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
 from fluxrate.core.services import Services
-from tests.instances import make_meter, open_instance
+from tests import reference
+from tests.instances import folder, make_meter, new, open_instance, reopened, send
+from tests.reference import DAY
 
 SECONDS = float(os.environ.get("FLUXRATE_TEST_LIVING_SECONDS", "5"))
-DAY = 86_400_000_000
 LARGE = 1 << 58
+CUSTOMERS = [f"c{number}" for number in range(40)]
+USERS = [f"u{number}" for number in range(30)]
+LIMIT = 5
+PAGE = 20
+
+Events = list[reference.Event]
 
 
 class Book:
-    """What was acknowledged, by sequence: the plain list that answers are compared with."""
+    """What was acknowledged: the plain list that answers are compared with."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.events: list[tuple[int, int, int, str]] = []
+        self.events: Events = []
+        self.died: dict[int, int] = {}
+        """By the sequence of a voided event that of its void."""
 
-    def expected(self, window: Window, as_of: int, customer: str | None) -> tuple[int, int, int]:
-        """Sum, number of events and number of customers."""
+    def listed(self, query: Query, as_of: int) -> tuple[Events, dict[int, int]]:
+        """The events of the question, voided ones too, and the voids, both as they were."""
         with self.lock:
-            events = list(self.events)
+            events, died = list(self.events), dict(self.died)
+        window, customers = query.window, query.customers
         mine = [
-            (quantity, who)
-            for seq, ts, quantity, who in events
-            if seq <= as_of and window.start <= ts < window.end and customer in (None, who)
+            event
+            for event in events
+            if event.seq <= as_of
+            and window.start <= event.ts < window.end
+            and (not customers or event.customer in customers)
         ]
-        return sum(quantity for quantity, _ in mine), len(mine), len({who for _, who in mine})
+        return mine, {seq: void for seq, void in died.items() if void <= as_of}
+
+    def counting(self, query: Query, as_of: int) -> Events:
+        """The events of the question that count."""
+        events, died = self.listed(query, as_of)
+        return [event for event in events if event.seq not in died]
 
 
 def write(parts: Services, meter: Meter, book: Book, seed: int) -> None:
-    """Append a batch of events of any age, and put down what was acknowledged in the order of sequences."""
+    """Append a batch of events of any age, and put down what was acknowledged."""
     rng = random.Random(seed)
-    batch = [
-        NewEvent(meter.pk, None, f"c{rng.randrange(40)}", rng.randrange(30 * DAY), rng.randrange(1, LARGE), None, None)
-        for _ in range(rng.randrange(1, 60))
-    ]
+    batch = []
+    for _ in range(rng.randrange(1, 60)):
+        user = rng.choice([None, {"user_id": rng.choice(USERS)}])
+        # Of equal times and quantities there are many.
+        quantity, ts = rng.choice([1, 2, rng.randrange(1, LARGE)]), rng.choice([3 * DAY, rng.randrange(30 * DAY)])
+        batch.append(new(meter, ts, quantity, rng.choice(CUSTOMERS), metadata=user))
     with book.lock:
         # Held over the append: whoever compares sees all of a batch or nothing of it.
-        for event, stored in zip(batch, parts.ingest.store(batch), strict=True):
-            book.events.append((stored.event.seq, event.timestamp, event.quantity, event.customer_external_id))
+        book.events += send(parts, batch, [meter])
 
 
-def read(parts: Services, meter: Meter, book: Book, seed: int) -> None:
-    """Ask about a window, now or as of an earlier sequence, of all customers or one, and compare."""
+def void(parts: Services, meter: Meter, book: Book, seed: int) -> None:
+    """Void some events of any age, most of them young."""
     rng = random.Random(seed)
+    for _ in range(rng.randrange(1, 8)):
+        with book.lock:
+            event = rng.choice(book.events[-500:] if rng.random() < 0.7 else book.events)
+            stored = parts.store.events.get(event.seq)
+            if event.seq not in book.died and stored is not None:
+                found = parts.ingest.void(stored.id, "a test", "nobody").void
+                assert found is not None
+                book.died[event.seq] = found.seq
+    time.sleep(0.01)
+
+
+def question(parts: Services, rng: random.Random) -> Query:
+    """A window, now or as of an earlier sequence, of all customers or one."""
     start = rng.randrange(29 * DAY)
-    window = Window(start, rng.randrange(start + 1, 30 * DAY), "UTC")
     newest = parts.engine.as_of()
-    as_of = rng.choice([newest, newest, rng.randrange(newest + 1)])
-    customer = rng.choice([None, None, f"c{rng.randrange(40)}"])
-    if customer is not None and parts.store.customers.by_external_id(customer) is None:
-        return
-    query = Query(window, "day", customers=(customer,) if customer else (), as_of=as_of)
-    usage = parts.engine.usage(meter, query)
-    assert (usage.total, usage.event_count, usage.unique_customers) == book.expected(window, as_of, customer)
-    assert sum(bucket.event_count for bucket in usage.buckets) == usage.event_count
-    assert sum(bucket.usage or 0 for bucket in usage.buckets) == usage.total
+    return Query(
+        Window(start, rng.randrange(start + 1, 30 * DAY), "UTC"),
+        "day",
+        customers=rng.choice([(), (), (rng.choice(CUSTOMERS),)]),
+        as_of=rng.choice([None, newest, rng.randrange(newest + 1), max(0, newest - rng.randrange(200))]),
+        unique=True,
+    )
 
 
-def test_every_answer_is_right_while_events_arrive_and_tails_are_folded(tmp_path, monkeypatch) -> None:
-    """Whatever a reader holds: a tail, a base, or one that has just been folded; sums far beyond 64 bits included."""
-    monkeypatch.setattr(snapshot, "SMALL", 0)
-    monkeypatch.setattr(snapshot, "_WORTH_FOLDING", 50)
-    parts = open_instance(tmp_path / "instance")
-    meter = make_meter(parts, "calls", "SUM", decimals=0)
-    book, failures, done = Book(), list[BaseException](), list[str]()
-    end = time.monotonic() + SECONDS
+def days(events: Events, metric: str) -> dict[int, tuple[object, int, int]]:
+    """Figure, events and customers of every day that has events."""
+    found: dict[int, Events] = defaultdict(list)
+    for event in events:
+        found[event.ts // DAY].append(event)
+    return {day: figures(mine, metric) for day, mine in found.items()}
 
-    def repeat(work: Callable[[int], None], name: str) -> None:
-        seed = 0
+
+def figures(events: Events, metric: str) -> tuple[object, int, int]:
+    return reference.figure(metric, events, 0), len(events), reference.unique_customers(events)
+
+
+def read_days(parts: Services, meter: Meter, book: Book, seed: int) -> None:
+    """Compare the whole and every day."""
+    rng = random.Random(seed)
+    query, metric = question(parts, rng), rng.choice(["SUM", "SUM", "MAX", "UNIQUE_COUNT"])
+    usage = parts.engine.usage(meter, query, parts.registry.metrics.get(metric))
+    events = book.counting(query, usage.as_of)
+    assert (usage.total, usage.event_count, usage.unique_customers) == figures(events, metric)
+    found = {b.start // DAY: (b.usage, b.event_count, b.unique_customers) for b in usage.buckets if b.event_count}
+    assert found == days(events, metric)
+
+
+def read_groups(parts: Services, meter: Meter, book: Book, seed: int) -> None:
+    """Compare a breakdown: which groups are the largest, every day of each, and the rest."""
+    rng = random.Random(seed)
+    dimension = rng.choice(["customer", "customer", "meta.user_id"])
+    query = replace(question(parts, rng), breakdown=(dimension,), limit=LIMIT)
+    metric = rng.choice(["SUM", "MAX", "UNIQUE_COUNT"])
+    usage = parts.engine.usage(meter, query, parts.registry.metrics.get(metric))
+    by_key: dict[str | None, Events] = defaultdict(list)
+    for event in book.counting(query, usage.as_of):
+        by_key[event.customer if dimension == "customer" else event.meta.get("user_id")].append(event)
+    names: list[str | None] = [*(CUSTOMERS if dimension == "customer" else sorted(USERS)), None]
+
+    def place(key: str | None) -> tuple[Fraction, int]:
+        return -Fraction(reference.figure(metric, by_key[key], 0) or 0), names.index(key)
+
+    order = sorted(by_key, key=place)
+    expected = [((key,), by_key[key]) for key in order[:LIMIT]]
+    rest = [event for key in order[LIMIT:] for event in by_key[key]]
+    assert usage.breakdown is not None
+    told = [(None if group.key is None else (group.key[0][1],), group) for group in usage.breakdown]
+    assert [key for key, _ in told] == [key for key, _ in expected] + [None] * bool(rest)
+    for (_, group), mine in zip(told, [*(mine for _, mine in expected), *([rest] if rest else [])], strict=True):
+        assert (group.usage, group.event_count, group.unique_customers) == figures(mine, metric)
+        found = {b.start // DAY: (b.usage, b.event_count, b.unique_customers) for b in group.buckets if b.event_count}
+        assert found == days(mine, metric)
+
+
+def read_log(parts: Services, meter: Meter, book: Book, seed: int) -> None:
+    """Compare a page of the log, with its marks of what was voided, and the figure of all that match."""
+    rng = random.Random(seed)
+    query, order = question(parts, rng), rng.choice(["asc", "desc"])
+    page = rng.randrange(1, 4)
+    log = parts.engine.log([meter], query, page=page, page_size=PAGE, order=order, figure=True)
+    events, died = book.listed(query, log.as_of)
+    events.sort(key=lambda event: (event.ts, event.seq), reverse=order == "desc")
+    assert log.total == len(events)
+    assert log.usage == sum(event.quantity for event in events if event.seq not in died)
+    expected = [
+        (event.seq, Decimal(event.quantity), event.customer, died.get(event.seq))
+        for event in events[(page - 1) * PAGE : page * PAGE]
+    ]
+    assert [
+        (row.event.seq, Decimal(row.event.quantity), row.customer.external_id, row.void.seq if row.void else None)
+        for row in log.rows
+    ] == expected
+
+
+READS = (read_days, read_groups, read_log)
+
+
+def at_once(works: list[tuple[str, Callable[[int], None]]]) -> list[str]:
+    """Repeat each work in a thread of its own until the time is over; the names of all that were done."""
+    failures, done, end = list[BaseException](), list[str](), time.monotonic() + SECONDS
+
+    def repeat(name: str, work: Callable[[int], None], first: int) -> None:
+        seed = first
         try:
             while time.monotonic() < end and not failures:
                 seed += 1
                 work(seed)
                 done.append(name)
-        except BaseException as failure:  # noqa: BLE001 (raised again by the test)
+        except BaseException as failure:  # noqa: BLE001 (raised again below)
             failures.append(failure)
 
-    works: list[tuple[Callable[[int], None], str]] = [
-        (lambda seed: write(parts, meter, book, seed), "write"),
-        (lambda seed: write(parts, meter, book, -seed), "write"),
-        (lambda seed: read(parts, meter, book, seed), "read"),
-        (lambda seed: read(parts, meter, book, -seed), "read"),
-        (lambda seed: parts.live.fold(), "fold"),
-        (lambda seed: (parts.live.refresh(), time.sleep(0.01))[0] and None, "refresh"),
+    threads = [
+        threading.Thread(target=repeat, args=(*work, number * 1_000_000_000)) for number, work in enumerate(works)
     ]
-    threads = [threading.Thread(target=repeat, args=work) for work in works]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    parts.store.close()
     if failures:
         raise failures[0]
-    assert min(done.count(name) for name in ("write", "read", "fold")) > 10
+    return done
+
+
+def test_every_answer_is_right_while_events_and_voids_arrive_and_columns_are_folded_and_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a reader holds: a tail, a base, one that has just been folded, or one mapped from files; sums far beyond
+    64 bits included.
+    """
+    monkeypatch.setattr(snapshot, "SMALL", 0)
+    monkeypatch.setattr(snapshot, "_WORTH_FOLDING", 50)
+    parts = open_instance(tmp_path / "instance")
+    meter = make_meter(parts, "calls", "SUM", decimals=0)
+    book = Book()
+    book.events += send(parts, [new(meter, number, 1, name) for number, name in enumerate(CUSTOMERS)], [meter])
+
+    def some(work: Callable[[Services, Meter, Book, int], None]) -> Callable[[int], None]:
+        return lambda seed: work(parts, meter, book, seed)
+
+    def refresh(seed: int) -> None:
+        parts.live.refresh()
+        time.sleep(0.01)
+
+    def save(seed: int) -> None:
+        parts.live.save(force=True)
+        time.sleep(0.02)
+
+    done = at_once(
+        [
+            ("write", some(write)),
+            ("write", some(write)),
+            ("void", some(void)),
+            *((work.__name__, some(work)) for work in READS),
+            ("fold", lambda seed: parts.live.fold()),
+            ("refresh", refresh),
+            ("save", save),
+        ]
+    )
+    assert min(map(done.count, ("write", "void", "fold", "save", *(work.__name__ for work in READS)))) > 5
     assert len(parts.live.current().snapshot(meter.pk).base) > 100
+    assert len(list(folder(parts).glob("at-*"))) <= 2
+    again = reopened(parts)
+    for work in READS:
+        for seed in range(20):
+            work(again, meter, book, seed)
+    again.store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ import pytest
 from fluxrate.core.calendar import check_zone
 from fluxrate.core.errors import Malformed
 from fluxrate.core.text import show
-from fluxrate.core.zones import segments
+from fluxrate.core.zones import DAY, clock_at, first_at, segments, skipped_days
 
 ZONES = (
     "UTC",
@@ -81,3 +81,45 @@ def test_segments_have_the_offset_that_the_zone_has_at_both_ends(zone: str) -> N
     for begin, stop, offset in found:
         for instant in (begin, (begin + stop) // 2, stop - 1):
             assert local(instant, zone).utcoffset() == timedelta(microseconds=offset)
+
+
+def on_clock(text: str) -> int:
+    """What a clock shows, as if it were UTC."""
+    return us(text + "Z")
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown", "first"),
+    [
+        ("UTC", "2025-01-01T10:00", "2025-01-01T10:00+00:00"),
+        ("America/New_York", "2025-11-02T01:30", "2025-11-02T01:30-04:00"),
+        ("America/New_York", "2025-03-09T02:30", "2025-03-09T03:00-04:00"),
+        ("Australia/Lord_Howe", "2025-04-06T01:45", "2025-04-06T01:45+11:00"),
+        ("Australia/Lord_Howe", "2025-10-05T02:10", "2025-10-05T02:30+11:00"),
+        ("Pacific/Apia", "2011-12-30T12:00", "2011-12-31T00:00+14:00"),
+        ("America/Santiago", "2026-09-06T00:00", "2026-09-06T01:00-03:00"),
+    ],
+)
+def test_a_time_of_the_clock_is_the_first_instant_that_shows_it_or_a_later_one(
+    zone: str, shown: str, first: str
+) -> None:
+    assert first_at(zone, on_clock(shown)) == us(first)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_what_the_clock_shows_is_local_time(zone: str) -> None:
+    for instant in range(us("2025-01-01T00:00Z"), us("2026-01-01T00:00Z"), 7 * 3_600_000_000):
+        assert clock_at(zone, instant) == us(f"{local(instant, zone).replace(tzinfo=None).isoformat()}Z")
+
+
+def test_skipped_days_are_those_that_the_clock_never_showed() -> None:
+    def found(zone: str, first: str, last: str) -> list[str]:
+        span = (on_clock(f"{day}T00:00") // DAY for day in (first, last))
+        return [date.fromordinal(day + EPOCH.toordinal()).isoformat() for day in skipped_days(zone, *span)]
+
+    assert found("Pacific/Apia", "1990-01-01", "2040-01-01") == ["2011-12-30"]
+    assert found("Pacific/Apia", "2011-12-30", "2011-12-31") == ["2011-12-30"]
+    assert found("Pacific/Apia", "2011-12-31", "2012-01-01") == found("Pacific/Apia", "2011-12-29", "2011-12-30") == []
+    assert found("Pacific/Apia", "2011-12-30", "2011-12-30") == []
+    assert found("Pacific/Kwajalein", "1960-01-01", "2000-01-01") == ["1993-08-21"]
+    assert [found(zone, "1970-01-01", "2040-01-01") for zone in ZONES if zone != "Pacific/Apia"] == [[]] * 13

@@ -18,7 +18,7 @@ from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
 from fluxrate.core.services import Services
 from tests import reference
-from tests.instances import make_meter, new, open_instance, send
+from tests.instances import NOW, make_meter, new, open_instance, send
 from tests.reference import DAY, GROUPS, HOUR, MINUTE
 
 MAX = 2**63 - 1
@@ -66,10 +66,22 @@ SPANS = {
 CUSTOMERS = ("acme", "bolt", "Zürich AG", "d", "e", "f", "g", "h", "i")
 EARLY = CUSTOMERS[1::2]
 """Those that have events in the base; the others come with the tail, though they were created before."""
-NEWEST = 7_000 + len(CUSTOMERS)
+VOIDS = (150, 60, 1, 40)
+"""How many events are voided after the base, and after each batch of the tail."""
+NEWEST = 7_000 + len(CUSTOMERS) + sum(VOIDS)
 """The last sequence of the large world."""
 
 STEPS_CHECKED = 3_000
+METAS: tuple[tuple[tuple[str, tuple[str, ...]], ...], ...] = (
+    (),
+    (),
+    (("plan", ("a",)),),
+    (("plan", ("b", "nobody", "c")),),
+    (("user_id", ("x",)),),
+    (("plan", ("a", "b")), ("user_id", ("x", "y"))),
+    (("plan", ("never",)),),
+)
+"""Metadata that is asked for: no, one or several values of one or two keys."""
 
 
 def check_usage(found: Usage, events: list[reference.Event], query: Query, metric: str, decimals: int) -> None:
@@ -103,16 +115,23 @@ def check_usage(found: Usage, events: list[reference.Event], query: Query, metri
         assert labels == reference.labels(window.start, window.end, group, window.zone)
 
 
-def kept(events: list[reference.Event], query: Query, customers: tuple[str, ...] = ()) -> list[reference.Event]:
-    """The events that pass the query's filters."""
+def matching(events: list[reference.Event], query: Query, customers: tuple[str, ...] = ()) -> list[reference.Event]:
+    """The events that pass the query's filters, voided ones too: what the log lists."""
     return [
         event
         for event in events
         if (not customers or event.customer in customers)
         and (query.min_quantity is None or event.quantity >= query.min_quantity)
         and (query.max_quantity is None or event.quantity <= query.max_quantity)
+        and all(event.meta.get(key) in values for key, values in query.meta)
         and (query.as_of is None or event.seq <= query.as_of)
     ]
+
+
+def kept(world: World, query: Query, customers: tuple[str, ...] = ()) -> list[reference.Event]:
+    """The events that count for the query."""
+    newest = NEWEST if query.as_of is None else query.as_of
+    return [e for e in matching(world.events, query, customers) if world.died.get(e.seq, NEWEST + 1) > newest]
 
 
 instants = st.builds(
@@ -148,10 +167,15 @@ class World:
     meter: Meter
     events: list[reference.Event]
     ids: dict[str, str]
+    died: dict[int, int]
+    """By the sequence of a voided event that of its void."""
 
 
-def make_world(folder: Path) -> World:
-    """7,000 events on one meter: 5,000 in the base and, in three batches, 2,000 late, tied and new ones in the tail."""
+def make_world(folder: Path, *, mixed: bool = True) -> World:
+    """7,000 events on one meter: 5,000 in the base and, in three batches, 2,000 late, tied and new ones in the tail;
+    after each batch some events of any age are voided. What a distinct count reads stands under one key, or, if
+    `mixed`, under one of two.
+    """
     parts = open_instance(folder)
     other = make_meter(parts, "other")
     parts.ingest.store([new(other, customer=name) for name in CUSTOMERS])
@@ -161,18 +185,24 @@ def make_world(folder: Path) -> World:
     def event(names: Sequence[str]) -> Any:
         offset = rng.choice((0, rng.randint(-3 * HOUR, 3 * HOUR), rng.randint(-300 * DAY, 300 * DAY)))
         quantity = rng.choice((rng.randint(1, 500), rng.randint(0, MAX), 2**53 + 1, MAX))
-        metas: tuple[dict[str, Any] | None, ...] = ({"plan": rng.choice("abc")}, {"user_id": rng.choice("abxyz")}, None)
+        plan, user = {"plan": rng.choice("abc")}, {"user_id": rng.choice("abxyz")}
+        metas: tuple[dict[str, Any] | None, ...] = (plan, user if mixed else {**plan, **user}, None)
         return new(meter, max(0, rng.choice(ANCHORS) + offset), quantity, rng.choice(names), metadata=rng.choice(metas))
 
-    events = send(parts, [event(EARLY) for _ in range(5_000)], [meter])
-    parts.live.refresh()
-    for size in (1_200, 1, 799):
-        events += send(parts, [event(CUSTOMERS) for _ in range(size)], [meter])
+    events: list[reference.Event] = []
+    died: dict[int, int] = {}
+    for names, size, voids in zip((EARLY, *[CUSTOMERS] * 3), (5_000, 1_200, 1, 799), VOIDS, strict=True):
+        events += send(parts, [event(names) for _ in range(size)], [meter])
+        parts.live.refresh()
+        for seq in rng.sample([event.seq for event in events if event.seq not in died], voids):
+            died[seq] = parts.store.voids.add(seq, "a test", "nobody", NOW).seq
         parts.live.refresh()
     snapshot = parts.live.current().snapshot(meter.pk)
-    assert (len(snapshot.base), len(snapshot.tail)) == (5_000, 2_000)
+    assert len(snapshot.base) == 5_000
+    assert len(snapshot.tail) + len(snapshot.graves.rows) == 2_000
+    assert (len(snapshot.graves.rows) > 20, len(snapshot.dead[0]) > 200) == (True, True)
     ids = {name: found.id for name in CUSTOMERS if (found := parts.store.customers.by_external_id(name))}
-    return World(parts, meter, events, ids)
+    return World(parts, meter, events, ids, died)
 
 
 @st.composite
@@ -194,7 +224,8 @@ def questions(draw: st.DrawFn) -> tuple[Query, tuple[str, ...]]:
         customers=customers,
         min_quantity=None if low is None else Decimal(low),
         max_quantity=None if high is None else Decimal(high),
-        as_of=draw(st.one_of(st.none(), st.integers(0, NEWEST), st.sampled_from([5_009, 5_010, 6_209, NEWEST]))),
+        as_of=draw(st.one_of(st.none(), st.integers(0, NEWEST), st.integers(5_000, NEWEST), st.just(NEWEST))),
+        meta=draw(st.sampled_from(METAS)),
         fill=fill,
     )
     return query, customers

@@ -96,3 +96,50 @@ def test_metadata_becomes_pairs_of_text_with_exact_numbers():
         "none": "null",
     }
     assert formats.metadata(None) == ()
+
+
+@pytest.mark.parametrize(
+    ("actor", "shown"),
+    [
+        ("key:billing", "the key billing"),
+        ("key:a: b", "the key a: b"),
+        ("user:ada@example.com", "ada@example.com"),
+    ],
+)
+def test_who_did_something_reads_as_words(actor, shown):
+    assert formats.by(actor) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1 kB"),
+        (1_234_567, "1.23 MB"),
+        (62_349_000, "62.3 MB"),
+        (999_000_000, "999 MB"),
+        (12_000_000_000, "12 GB"),
+        (3 * 10**12, "3 TB"),
+    ],
+)
+def test_bytes_read_at_a_glance(count, text):
+    assert formats.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.00041, "0.41 ms"),
+        (0.25, "250 ms"),
+        (1.5, "1.5 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (3_600, "1 h"),
+        (3_600 * 3 + 60 * 20 + 5, "3 h 20 min"),
+        (86_400, "1 d"),
+        (86_400 * 400 + 3_600 * 5, "400 d 5 h"),
+    ],
+)
+def test_durations_are_told_in_their_two_largest_units(seconds, text):
+    assert formats.duration(seconds) == text

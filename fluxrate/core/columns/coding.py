@@ -1,8 +1,10 @@
 """Dictionary codes for metadata: what strangers write becomes small integers once, when loaded, never per query.
 
 One dictionary per metadata key, shared by all meters and only ever appended to, so codes that older snapshots hold stay
-true. Values are told apart by their text: strings as sent, anything else as its JSON; null is the same as absent. Keys
-beyond `MOST_KEYS` are not coded, unless a meter needs them, so hostile metadata cannot grow a column per event.
+true. Values are told apart by their text: strings as sent, anything else as its JSON; null is the same as absent. Two
+bounds keep strangers from filling the memory, unless a meter needs the key: keys beyond `MOST_KEYS` are not coded, and
+when all dictionaries have more than `MOST_VALUES` values together (about 200 bytes each), the key with the most of
+them, such as one with another value in every event, is closed: coded no more, and questions by it are refused.
 """
 
 from __future__ import annotations
@@ -17,6 +19,10 @@ from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.types import MISSING, Codes
 
 MOST_KEYS = 64
+MOST_VALUES = 1_000_000
+
+Saved = Mapping[str, Sequence[str] | None]
+"""Values by key in the order of their codes; None for a key that is closed."""
 
 Decode = Callable[[str], Mapping[str, Any]]
 
@@ -62,23 +68,36 @@ class Dictionary:
 class Coder:
     """All dictionaries of one instance; one thread at a time adds, any thread may look up."""
 
-    def __init__(self, decode: Decode, dictionaries: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(self, decode: Decode, dictionaries: Saved | None = None) -> None:
         self._decode = decode
-        self.dictionaries = {key: Dictionary(values) for key, values in (dictionaries or {}).items()}
+        saved = dictionaries or {}
+        self.dictionaries = {key: Dictionary(values) for key, values in saved.items() if values is not None}
+        self.closed = {key for key, values in saved.items() if values is None}
         self.needed: Collection[str] = frozenset()
+
+    def saved(self) -> dict[str, list[str] | None]:
+        """The values of every key in the order of their codes, and None for a closed key."""
+        values = {key: list(found.values) for key, found in self.dictionaries.items()}
+        return {**values, **dict.fromkeys(self.closed)}
 
     def need(self, keys: Collection[str]) -> bool:
         """From now on code these keys whatever else there is.
 
-        False when one of them may have been left out of what was coded so far, which then has to be coded again: once
-        there is no more room, a key that has no dictionary may have been passed over.
+        False, and nothing changes, when one of them may have been left out of what was coded so far, which then has to
+        be coded again: once there is no more room, a key that has no dictionary may have been passed over.
         """
-        self.needed = keys
         missing = [key for key in keys if key not in self.dictionaries]
-        complete = not missing or len(self.dictionaries) < MOST_KEYS
+        if missing and (self._full or self.closed.intersection(missing)):
+            return False
+        self.needed = keys
         for key in missing:
             self.dictionaries[key] = Dictionary()
-        return complete
+        return True
+
+    @property
+    def _full(self) -> bool:
+        # A closed key keeps its place: another one that takes it would have been passed over until then.
+        return len(self.dictionaries) + len(self.closed) >= MOST_KEYS
 
     def encode(self, texts: Sequence[str | None]) -> dict[str, Codes]:
         """Codes per key for a column of JSON objects (None: no metadata); each distinct text is decoded once."""
@@ -88,7 +107,18 @@ class Coder:
         for text, position in lookup.items():
             if text is not None:
                 self._place(self._decode(text), position, len(lookup), tables)
-        return {key: table[rows] for key, table in tables.items()}
+        self._close_largest()
+        return {key: table[rows] for key, table in tables.items() if key in self.dictionaries}
+
+    def _close_largest(self) -> None:
+        sizes = {key: len(found.values) for key, found in self.dictionaries.items()}
+        total = sum(sizes.values())
+        for key in sorted(sizes.keys() - set(self.needed), key=sizes.__getitem__, reverse=True):
+            if total <= MOST_VALUES:
+                return
+            total -= sizes[key]
+            self.closed.add(key)
+            del self.dictionaries[key]
 
     def _place(self, meta: Mapping[str, Any], position: int, size: int, tables: dict[str, Codes]) -> None:
         # A key that is itself spelled like a path comes last, and wins.
@@ -104,7 +134,7 @@ class Coder:
             tables[key][position] = dictionary.code(text)
 
     def _open(self, key: str) -> Dictionary | None:
-        if len(self.dictionaries) >= MOST_KEYS and key not in self.needed:
+        if (self._full or key in self.closed) and key not in self.needed:
             return None
         return self.dictionaries.setdefault(key, Dictionary())
 
@@ -140,15 +170,19 @@ class Coder:
             codes.append(code if code < known else fresh.setdefault(value, known + len(fresh)))
         return np.array([*codes, MISSING], np.int32)
 
-    def rows_with(self, frame: Frame, key: str, values: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which rows have one of the values under the key. Raises KeyError for a key that is not coded.
+    def find(self, key: str, values: Sequence[str]) -> tuple[int, ...]:
+        """The codes of those of the values that are known under the key, rising."""
+        dictionary = self.dictionaries.get(key)
+        if dictionary is None:
+            return ()
+        return tuple(sorted({code for code in map(dictionary.find, values) if code >= 0}))
 
-        A key that nobody sent is coded, with no values, as long as there is room for it.
+    def text(self, key: str, code: int) -> str | None:
+        """The value that a code stands for, None for a missing one."""
+        return None if code == MISSING else self.dictionaries[key].values[code]
+
+    def passes_over(self, key: str) -> bool:
+        """Whether a key is not coded because there are too many; one that nobody sent is, with no values, as long as
+        there is room for it.
         """
-        if key not in self.dictionaries and len(self.dictionaries) >= MOST_KEYS:
-            raise KeyError(key)
-        codes, dictionary = frame.meta.get(key), self.dictionaries.get(key)
-        if codes is None or dictionary is None:
-            return np.zeros(len(frame), np.bool_)
-        wanted = [code for code in map(dictionary.find, values) if code >= 0]
-        return np.isin(codes, np.array(wanted, np.int32))
+        return key not in self.dictionaries and (key in self.closed or self._full)

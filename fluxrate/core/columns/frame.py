@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluxrate.core.columns import kernels
+from fluxrate.core.columns.keys import Key
 from fluxrate.core.columns.types import MISSING, Codes, Ints
 
 
@@ -35,6 +36,36 @@ class Frame:
         """The codes of a metadata key, `MISSING` everywhere when no row has it."""
         codes = self.meta.get(key)
         return np.full(len(self), MISSING, np.int32) if codes is None else codes
+
+    def freeze(self) -> None:
+        """Make the columns read-only: all readers share them."""
+        for column in (self.ts, self.seq, self.quantity, self.customer, *self.meta.values()):
+            column.flags.writeable = False
+
+    def nbytes(self) -> int:
+        """Bytes of the columns."""
+        columns: list[NDArray[Any]] = [self.ts, self.seq, self.quantity, self.customer, self.property]
+        columns += self.meta.values()
+        return sum(int(column.nbytes) for column in columns)
+
+    def column(self, key: Key) -> Codes:
+        """The codes of a key: of a part, or of its two parts together."""
+        return key.join([self.customer if part is None else self.codes(part) for part in key.parts])
+
+    def covering(self, keys: Sequence[str]) -> str | None:
+        """The one key that has the value of every row that has any of the keys, of which the first present counts; the
+        first key when no row has one, None when it takes several.
+        """
+        present = [key for key in keys if key in self.meta]
+        if len(present) < 2:
+            return present[0] if present else keys[0]
+        first = self.meta[present[0]]
+        lacking = any(bool(((first < 0) & (self.meta[key] >= 0)).any()) for key in present[1:])
+        return None if lacking else present[0]
+
+    def with_keys(self, keys: Collection[str]) -> Frame:
+        """The same rows with only these metadata keys."""
+        return replace(self, meta={key: codes for key, codes in self.meta.items() if key in keys})
 
     def slice(self, start: int, stop: int) -> Frame:
         """Rows `start:stop` as views; copies nothing."""
@@ -72,21 +103,22 @@ class Frame:
         """Exact sum of quantities per bucket, as (high, low) limbs."""
         return kernels.sums(self.quantity, bounds)
 
-    def maxima(self, bounds: Ints, empty: int) -> Ints:
-        """Largest quantity per bucket."""
-        return kernels.maxima(self.quantity, bounds, empty)
+    def maxima(self, bounds: Ints) -> Ints:
+        """Largest quantity per bucket; `kernels.LEAST` where there is no row."""
+        return kernels.maxima(self.quantity, bounds, kernels.LEAST)
 
-    def minima(self, bounds: Ints, empty: int) -> Ints:
-        """Smallest quantity per bucket."""
-        return kernels.minima(self.quantity, bounds, empty)
+    def minima(self, bounds: Ints) -> Ints:
+        """Smallest quantity per bucket; `kernels.MOST` where there is no row."""
+        return kernels.minima(self.quantity, bounds, kernels.MOST)
+
+    def lasts(self, bounds: Ints) -> tuple[Ints, Ints, Ints]:
+        """Time, sequence and quantity of the last row per bucket; -1 where there is none."""
+        ts, seq, quantity = (kernels.lasts(column, bounds, -1) for column in (self.ts, self.seq, self.quantity))
+        return ts, seq, quantity
 
     def distinct(self, bounds: Ints) -> Ints:
         """Distinct values of the counted property per bucket."""
         return kernels.distinct(self.property, bounds)
-
-    def distinct_customers(self) -> int:
-        """How many customers have a row."""
-        return int(np.count_nonzero(np.bincount(self.customer)))
 
     def with_property(self, codes: Codes) -> Frame:
         """The same rows with the column that distinct counts read."""
@@ -96,24 +128,44 @@ class Frame:
 EMPTY = Frame(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
 
 
-def merge(frames: Sequence[Frame]) -> Frame:
-    """One frame of all rows; equal times stand in order of sequence.
+def concatenate(frames: Sequence[Frame]) -> Frame:
+    """The rows of the frames one after another."""
+    if len(frames) == 1:
+        return frames[0]
+    keys = dict.fromkeys(key for frame in frames for key in frame.meta)
+    has_property = all(len(frame.property) == len(frame) for frame in frames)
+    return Frame(
+        np.concatenate([frame.ts for frame in frames]),
+        np.concatenate([frame.seq for frame in frames]),
+        np.concatenate([frame.quantity for frame in frames]),
+        np.concatenate([frame.customer for frame in frames]),
+        {key: np.concatenate([frame.codes(key) for frame in frames]) for key in keys},
+        np.concatenate([frame.property for frame in frames]) if has_property else EMPTY.property,
+    )
 
-    Frames are given oldest arrivals first, so that a stable sort by time alone keeps the sequence order. On a few
-    sorted runs numpy's stable sort merges in linear time.
+
+def merge(frames: Sequence[Frame]) -> Frame:
+    """One frame of all rows in (time, sequence) order.
+
+    On a few sorted runs numpy's stable sort merges in linear time. Where the frames stand in order of arrival it leaves
+    equal times in order of sequence already.
     """
     filled = [frame for frame in frames if len(frame)]
     if len(filled) < 2:
         return filled[0] if filled else EMPTY
-    ts = np.concatenate([frame.ts for frame in filled])
-    order = np.argsort(ts, kind="stable")
-    keys = dict.fromkeys(key for frame in filled for key in frame.meta)
-    has_property = all(len(frame.property) == len(frame) for frame in filled)
-    return Frame(
-        ts[order],
-        np.concatenate([frame.seq for frame in filled])[order],
-        np.concatenate([frame.quantity for frame in filled])[order],
-        np.concatenate([frame.customer for frame in filled])[order],
-        {key: np.concatenate([frame.codes(key) for frame in filled])[order] for key in keys},
-        np.concatenate([frame.property for frame in filled])[order] if has_property else EMPTY.property,
-    )
+    whole = concatenate(filled)
+    order = np.argsort(whole.ts, kind="stable")
+    ts, seq = whole.ts[order], whole.seq[order]
+    if ((ts[1:] == ts[:-1]) & (seq[1:] < seq[:-1])).any():
+        order = np.lexsort((whole.seq, whole.ts))
+    return whole.take(order)
+
+
+def merge_cells(parts: Sequence[tuple[Frame, Ints]]) -> tuple[Frame, Ints]:
+    """Frames that are cut into the same cells as one, each cell in (time, sequence) order; and its bounds."""
+    if len(parts) == 1:
+        return parts[0]
+    cells = [np.repeat(np.arange(len(bounds) - 1), np.diff(bounds)) for _, bounds in parts]
+    whole = concatenate([frame.slice(int(bounds[0]), int(bounds[-1])) for frame, bounds in parts])
+    order = np.lexsort((whole.seq, whole.ts, np.concatenate(cells)))
+    return whole.take(order), sum(bounds - bounds[0] for _, bounds in parts)

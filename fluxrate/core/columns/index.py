@@ -1,25 +1,26 @@
-"""Indexes over a large sorted frame: what a window adds up to, without a scan of it.
-
-Sums are differences of a running total, kept in two limbs where int64 might not hold it. Extremes come from those of
-blocks, with only the two ragged ends scanned. Rows by customer and distinct customers come from an `Order`.
-"""
+"""The indexes of one large sorted frame: its arrangement in time, and by each key that has been asked about."""
 
 from __future__ import annotations
 
-from functools import cached_property
+import itertools
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fluxrate.core.columns import kernels
+from fluxrate.core.columns.arrangement import Arrangement
 from fluxrate.core.columns.frame import Frame
-from fluxrate.core.columns.orders import Order
-from fluxrate.core.columns.types import Codes, Ints
-
-STEP = 32
-"""Places between two kept running totals of the order by customer; the rows between are added up when asked."""
+from fluxrate.core.columns.keys import CUSTOMER, Key
+from fluxrate.core.columns.types import Ints
 
 _BLOCK = 1_024
-_MOST_LOOPED = 128
+_FEW_BLOCKS = 8
+_MOST_KEPT = 8
+MOST_ARRANGED = 6
+"""Keys beside the customer that rows are laid out by at once: each takes up to 20 bytes a row, and whoever may ask may
+ask for any key.
+"""
 
 
 class Index:
@@ -27,110 +28,129 @@ class Index:
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
-        self.customers = Order(frame.customer)
+        self.time = Arrangement(frame)
         self.newest = int(frame.seq.max(initial=0))
-        self._properties: dict[tuple[str, ...], Order] = {}
+        self._by: dict[Key, Arrangement] = {}
+        self._asked: dict[Key, int] = {}
+        self._count = itertools.count()
+        self._subsets: dict[Hashable, Subset] = {}
+        self._covering: dict[tuple[str, ...], str | None] = {}
+        self._newest_of_blocks: Ints | None = None
+        self.mapped = False
+        """Whether frame and indexes are mapped from files."""
+        self.mapped_bytes = 0
+        """Bytes of what was restored from files."""
 
-    def prepare(self) -> Index:
-        """Build what every question needs, so that the first one does not wait."""
-        self.customers.prepare()
-        _ = self._running, self._running_by_customer
+    def prepare(self, like: Index | None = None) -> Index:
+        """Build what every question needs, and what another index had been asked for, so that no reader waits."""
+        self.time.prepare()
+        self.time.order(CUSTOMER).prepare()
+        self.by(CUSTOMER).prepare()
+        if like is not None:
+            for key, had in list(like._by.items()):
+                self.by(key).prepare()
+                for inner in had.orders:
+                    self.by(key).order(inner).prepare()
+            for inner in like.time.orders:
+                self.time.order(inner).prepare()
         return self
 
-    def counted(self, keys: tuple[str, ...], codes: Codes) -> Order:
-        """The order of a distinct count's codes, built when it is first asked for."""
-        found = self._properties.get(keys)
+    def parts(self) -> dict[str, NDArray[Any]]:
+        """What `prepare` builds, as named arrays that can be saved."""
+        self.prepare()
+        found = {"time.totals": self.time.running[0], "customers.totals": self.by(CUSTOMER).running[0]}
+        lows = {"time.lows": self.time.running[1], "customers.lows": self.by(CUSTOMER).running[1]}
+        found |= {name: low for name, low in lows.items() if low is not None}
+        return found | {f"customers.{name}": part for name, part in self.time.order(CUSTOMER).parts().items()}
+
+    @classmethod
+    def restored(cls, frame: Frame, parts: Mapping[str, NDArray[Any]]) -> Index:
+        """The index of a frame with what `parts` gave when it was saved. Raises KeyError when some are missing."""
+        index = cls(frame)
+        order = {name.removeprefix("customers."): part for name, part in parts.items()}
+        index.time.order(CUSTOMER).restore(order)
+        index.time.running = (parts["time.totals"], parts.get("time.lows"))
+        index.by(CUSTOMER).running = (parts["customers.totals"], parts.get("customers.lows"))
+        index.mapped = True
+        index.mapped_bytes = sum(part.nbytes for part in parts.values())
+        return index
+
+    def by(self, key: Key) -> Arrangement:
+        """The arrangement by a key; built when first asked for."""
+        self._asked[key] = next(self._count)
+        found = self._by.get(key)
         if found is None:
-            found = self._properties[keys] = Order(codes)
+            found = self._by.setdefault(key, Arrangement(self.frame, key, self.time.order(key)))
+            self._make_room()
         return found
 
-    @cached_property
-    def _running(self) -> tuple[Ints, Ints | None]:
-        return _running(self.frame.quantity)
+    def _make_room(self) -> None:
+        """Let go of the keys that were not asked for longest; whoever reads one of them keeps what they hold."""
+        others = sorted((key for key in list(self._by) if key != CUSTOMER), key=lambda key: self._asked.get(key, 0))
+        for key in others[: max(0, len(others) - MOST_ARRANGED)]:
+            self._by.pop(key, None)
+            self.time.drop(key)
 
-    @cached_property
-    def _running_by_customer(self) -> tuple[Ints, Ints | None]:
-        high, low = _running(self.frame.quantity[self.customers.positions])
-        return np.ascontiguousarray(high[::STEP]), None if low is None else np.ascontiguousarray(low[::STEP])
+    def forget(self) -> None:
+        """Let go of everything that not every question needs."""
+        self._by = {key: rows for key, rows in list(self._by.items()) if key == CUSTOMER}
+        self._subsets = {}
+        self.time.forget(CUSTOMER)
 
-    @cached_property
-    def _largest(self) -> Ints:
-        return _of_blocks(np.maximum, self.frame.quantity)
+    def later_than(self, seq: int) -> Ints | None:
+        """Positions of the rows that arrived after the sequence, rising; None when they are in most of the blocks.
 
-    @cached_property
-    def _smallest(self) -> Ints:
-        return _of_blocks(np.minimum, self.frame.quantity)
+        Only blocks that have one are looked at.
+        """
+        if seq >= self.newest:
+            return np.empty(0, np.int64)
+        if self._newest_of_blocks is None:
+            starts = np.arange(0, len(self.frame), _BLOCK)
+            self._newest_of_blocks = np.maximum.reduceat(self.frame.seq, starts)
+        blocks = np.flatnonzero(self._newest_of_blocks > seq)
+        if len(blocks) * 2 > max(len(self._newest_of_blocks), _FEW_BLOCKS):
+            return None
+        places = (blocks[:, None] * _BLOCK + np.arange(_BLOCK)).ravel()
+        places = places[places < len(self.frame)]
+        found: Ints = places[self.frame.seq[places] > seq]
+        return found
 
-    def sums(self, bounds: Ints) -> tuple[Ints, Ints]:
-        """Exact sum per bucket of positions, as (high, low) limbs."""
-        high, low = self._running
-        return _limbs(np.diff(high[bounds]), None if low is None else np.diff(low[bounds]))
+    def subset(self, name: Hashable, mask: Callable[[Frame], NDArray[np.bool_]]) -> Subset:
+        """The rows that a mask keeps, with an index of their own; made when first asked for, a few are kept."""
+        found = self._subsets.get(name)
+        if found is None:
+            found = Subset(self, np.flatnonzero(mask(self.frame)))
+            while len(self._subsets) >= _MOST_KEPT:
+                self._subsets.pop(next(iter(self._subsets)), None)
+            self._subsets[name] = found
+        return found
 
-    def maxima(self, bounds: Ints, empty: int) -> Ints:
-        """Largest quantity per bucket, `empty` where there is no row."""
-        return _extremes(np.maximum, self.frame.quantity, self._largest, bounds, empty)
+    def covering(self, keys: tuple[str, ...]) -> str | None:
+        """What `Frame.covering` says of the frame; remembered."""
+        if keys not in self._covering:
+            self._covering[keys] = self.frame.covering(keys)
+        return self._covering[keys]
 
-    def minima(self, bounds: Ints, empty: int) -> Ints:
-        """Smallest quantity per bucket, `empty` where there is no row."""
-        return _extremes(np.minimum, self.frame.quantity, self._smallest, bounds, empty)
-
-    def sums_by_customer(self, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
-        """Exact sums of the rows that stand in the order by customer from each start to its end, as limbs."""
-        (one, one_low), (two, two_low) = self._total_before(starts), self._total_before(ends)
-        return _limbs(two - one, None if one_low is None or two_low is None else two_low - one_low)
-
-    def _total_before(self, places: Ints) -> tuple[Ints, Ints | None]:
-        totals, low = self._running_by_customer
-        step = places // STEP
-        between = (step * STEP)[:, None] + np.arange(STEP)
-        last = len(self.frame) - 1
-        values = self.frame.quantity[self.customers.positions[np.minimum(between, last)]]
-        values = np.where(between < places[:, None], values, 0)
-        if low is None:
-            return totals[step] + values.sum(axis=1), None
-        return totals[step] + (values >> kernels.LIMB).sum(axis=1), low[step] + (values & kernels.LOW).sum(axis=1)
-
-
-def _running(values: Ints) -> tuple[Ints, Ints | None]:
-    """Running totals with a leading zero: whole where the last one fits int64, else as limbs.
-
-    Quantities are never negative, so a total that fits makes every running total fit.
-    """
-    high, low = int((values >> kernels.LIMB).sum()), int((values & kernels.LOW).sum())
-    if (high << kernels.LIMB) + low <= kernels.INT64:
-        return _from_zero(values), None
-    return _from_zero(values >> kernels.LIMB), _from_zero(values & kernels.LOW)
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what has been built so far beside the frame."""
+        subsets = sum(
+            one.index.nbytes + one.index.frame.nbytes() for one in list(self._subsets.values()) if one.index != self
+        )
+        return self.time.nbytes + sum(rows.nbytes for rows in list(self._by.values())) + subsets
 
 
-def _from_zero(values: Ints) -> Ints:
-    totals = np.zeros(len(values) + 1, np.int64)
-    np.cumsum(values, out=totals[1:])
-    return totals
+class Subset:
+    """Some rows of an index's frame, with an index of their own; `positions` are where they are in the whole."""
 
+    def __init__(self, whole: Index, positions: Ints) -> None:
+        self.positions = positions
+        self.index = whole if len(positions) == len(whole.frame) else Index(whole.frame.take(positions))
 
-def _limbs(high: Ints, low: Ints | None) -> tuple[Ints, Ints]:
-    return (high >> kernels.LIMB, high & kernels.LOW) if low is None else (high, low)
-
-
-def _of_blocks(ufunc: np.ufunc, values: Ints) -> Ints:
-    blocks = len(values) // _BLOCK
-    found: Ints = ufunc.reduce(values[: blocks * _BLOCK].reshape(blocks, _BLOCK), axis=1)
-    return found
-
-
-def _extremes(ufunc: np.ufunc, values: Ints, blocks: Ints, bounds: Ints, empty: int) -> Ints:
-    if len(bounds) > _MOST_LOOPED:
-        # The ragged ends of many buckets are most of their rows: one pass beats a loop over buckets.
-        return kernels.reduce_buckets(ufunc, values, bounds, empty)
-    pairs = zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
-    return np.array([_extreme(ufunc, values, blocks, first, last, empty) for first, last in pairs], np.int64)
-
-
-def _extreme(ufunc: np.ufunc, values: Ints, blocks: Ints, first: int, last: int, empty: int) -> int:
-    if first == last:
-        return empty
-    head, tail = -(-first // _BLOCK), last // _BLOCK
-    if tail <= head:
-        return int(ufunc.reduce(values[first:last]))
-    parts = (values[first : head * _BLOCK], blocks[head:tail], values[tail * _BLOCK : last])
-    return int(ufunc.reduce([int(ufunc.reduce(part)) for part in parts if len(part)]))
+    def of(self, positions: Ints) -> Ints:
+        """Positions in the subset of those rows of the whole that it has."""
+        places = np.searchsorted(self.positions, positions)
+        inside = places < len(self.positions)
+        places, positions = places[inside], positions[inside]
+        found: Ints = places[self.positions[places] == positions]
+        return found

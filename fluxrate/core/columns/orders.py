@@ -1,14 +1,16 @@
 """The order of rows by a column of codes: what one code's rows are, and how many codes a window has, without a scan.
 
-Rows stand in order of time, so within one code their positions rise, and a window is two binary searches. The number of
-distinct codes of `[i, j)` is the number of its rows whose code's previous row lies before i: previous positions are
-kept sorted within blocks, full blocks answer by binary search, and only the two ragged ends are scanned.
+Rows stand in places that rise with time within one code, so a window of a code is two binary searches. The number of
+distinct codes of `[i, j)` is the number of its rows whose code's previous row lies before i: previous places are kept
+sorted within blocks, full blocks answer together by one vectorised binary search, and only the two ragged ends are
+scanned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +18,15 @@ from numpy.typing import NDArray
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.types import MISSING, Codes, Ints
 
-BLOCK = 65_536
-"""Rows of a block of sorted previous positions."""
+BLOCK = 32_768
+"""Rows of a block of sorted previous places."""
 
 _FAR = np.iinfo(np.int32).max
-_WORTH_BLOCKS = 2 * BLOCK
+_FEW_BLOCKS = 48
+"""Blocks below which a numpy call for each takes less than the steps of searching them together."""
+
+_WORTH_A_LOOP = 512
+"""Mean rows of a bucket from which a numpy call for each is cheaper than one pass with a start for every row."""
 
 
 class Order:
@@ -31,7 +37,7 @@ class Order:
 
     @cached_property
     def positions(self) -> NDArray[np.int32]:
-        """Positions of the rows by (code, time)."""
+        """Positions of the rows by (code, position)."""
         return kernels.order(self.codes).astype(np.int32)
 
     @cached_property
@@ -56,68 +62,90 @@ class Order:
     @cached_property
     def _sorted_blocks(self) -> NDArray[np.int32]:
         blocks = len(self.codes) // BLOCK
-        return np.sort(self.previous[: blocks * BLOCK].reshape(blocks, BLOCK), axis=1)
+        return np.sort(self.previous[: blocks * BLOCK].reshape(blocks, BLOCK), axis=1).reshape(-1)
 
     def prepare(self) -> None:
         """Build everything, so that the first question does not wait."""
         _ = self.runs, self._sorted_blocks
 
-    def distinct(self, bounds: Ints) -> Ints:
-        """Distinct codes per bucket of positions; missing ones do not count."""
-        lengths = np.diff(bounds)
-        if len(lengths) and lengths.mean() > _WORTH_BLOCKS:
-            pairs = zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
-            return np.array([self._distinct(first, last) for first, last in pairs], np.int64)
-        first, last = int(bounds[0]), int(bounds[-1])
-        starts = np.repeat(bounds[:-1].astype(np.int32), lengths)
-        new = self.previous[first:last] < starts
-        return kernels.reduce_buckets(np.add, new.astype(np.int64), bounds - first, 0)
+    def parts(self) -> dict[str, NDArray[Any]]:
+        """Everything, as named arrays that can be saved."""
+        codes, starts = self.runs
+        found = {"positions": self.positions, "previous": self.previous, "blocks": self._sorted_blocks}
+        return {**found, "codes": codes, "starts": starts}
 
-    def _distinct(self, first: int, last: int) -> int:
-        head, tail = -(-first // BLOCK), last // BLOCK
-        if tail <= head:
-            return int(np.count_nonzero(self.previous[first:last] < first))
-        # An int of Python's would be searched as int64, and every block copied to that type.
-        bound = np.int32(first)
-        ragged = np.count_nonzero(self.previous[first : head * BLOCK] < first)
-        ragged += np.count_nonzero(self.previous[tail * BLOCK : last] < first)
-        return int(ragged) + sum(int(np.searchsorted(block, bound)) for block in self._sorted_blocks[head:tail])
+    def restore(self, parts: Mapping[str, NDArray[Any]]) -> None:
+        """Take what `parts` gave when it was saved. Raises KeyError when some are missing."""
+        self.positions, self.previous = parts["positions"], parts["previous"]
+        self._sorted_blocks = parts["blocks"]
+        self.runs = parts["codes"], parts["starts"]
 
-    def rows_of(self, codes: Sequence[int], first: int, last: int) -> NDArray[np.int32]:
-        """Positions in `[first, last)` of the rows that have one of the codes, in order of time."""
-        known, starts = self.runs
-        found = []
-        for code in codes:
-            place = int(np.searchsorted(known, code))
-            if place < len(known) and known[place] == code:
-                run = self.positions[starts[place] : starts[place + 1]]
-                a, b = np.searchsorted(run, np.array((first, last), np.int32))
-                found.append(run[a:b])
-        if len(found) == 1:
-            return found[0]
-        return np.sort(np.concatenate(found)) if found else np.empty(0, np.int32)
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what has been built so far."""
+        built = [self.__dict__.get(name) for name in ("positions", "previous", "_sorted_blocks")]
+        return sum(array.nbytes for array in (*built, *self.__dict__.get("runs", ())) if array is not None)
 
-    def present(self, codes: Codes, first: int, last: int) -> int:
-        """How many of these distinct codes have a row in `[first, last)`."""
-        known = self.runs[0]
-        ranks = np.searchsorted(known, codes)
-        inside = ranks < len(known)
-        ranks, codes = ranks[inside], codes[inside]
-        ranks = ranks[known[ranks] == codes]
-        return int(np.count_nonzero(self.places(last, ranks) > self.places(first, ranks)))
+    def distinct(self, starts: Ints, ends: Ints) -> Ints:
+        """Distinct codes of each bucket `[start, end)`; missing ones do not count."""
+        lengths = ends - starts
+        if not len(lengths):
+            return np.zeros(0, np.int64)
+        contiguous = len(lengths) > 1 and np.array_equal(starts[1:], ends[:-1])
+        if contiguous and int(ends[-1] - starts[0]) < len(lengths) * _WORTH_A_LOOP:
+            first, last = int(starts[0]), int(ends[-1])
+            new = self.previous[first:last] < np.repeat(starts.astype(np.int32), lengths)
+            bounds = np.append(starts, last) - first
+            return kernels.reduce_buckets(np.add, new.astype(np.int64), bounds, 0)
+        head, tail = -(-starts // BLOCK), ends // BLOCK
+        return self._ragged(starts, ends, head, tail) + self._in_blocks(starts, head, tail)
 
-    def places(self, position: int, ranks: Ints | None = None) -> Ints:
-        """For every code (or those at these ranks) where in `positions` its rows from `position` on begin.
+    def _ragged(self, starts: Ints, ends: Ints, head: Ints, tail: Ints) -> Ints:
+        found = np.zeros(len(starts), np.int64)
+        previous = self.previous
+        cuts = zip(starts.tolist(), ends.tolist(), (head * BLOCK).tolist(), (tail * BLOCK).tolist(), strict=True)
+        for bucket, (start, end, inner, outer) in enumerate(cuts):
+            # An int of Python's would be compared as int64, and every row copied to that type.
+            bound = np.int32(start)
+            if outer <= inner:
+                found[bucket] = np.count_nonzero(previous[start:end] < bound)
+            else:
+                found[bucket] = np.count_nonzero(previous[start:inner] < bound)
+                found[bucket] += np.count_nonzero(previous[outer:end] < bound)
+        return found
 
-        All runs are bisected together.
-        """
-        starts = self.runs[1]
-        low, high = starts[:-1].copy(), starts[1:].copy()
-        if ranks is not None:
-            low, high = low[ranks], high[ranks]
-        while (open_ := np.flatnonzero(low < high)).size:
-            middle = (low[open_] + high[open_]) >> 1
-            before = self.positions[middle] < position
-            low[open_] = np.where(before, middle + 1, low[open_])
-            high[open_] = np.where(before, high[open_], middle)
-        return low
+    def _in_blocks(self, starts: Ints, head: Ints, tail: Ints) -> Ints:
+        """New codes in the blocks that lie wholly in a bucket: how many previous places are below its start."""
+        blocks = np.maximum(tail - head, 0)
+        found = np.zeros(len(starts), np.int64)
+        total = int(blocks.sum())
+        if not total:
+            return found
+        bucket = np.repeat(np.arange(len(starts)), blocks)
+        block = np.arange(total) - np.repeat(np.cumsum(blocks) - blocks, blocks) + head[bucket]
+        below = self._below(block * BLOCK, starts[bucket].astype(np.int32))
+        filled = blocks > 0
+        found[filled] = np.add.reduceat(below, (np.cumsum(blocks) - blocks)[filled])
+        return found
+
+    def _below(self, blocks: Ints, bounds: NDArray[np.int32]) -> Ints:
+        """How many of the sorted previous places of each block, given by where it begins, are below its bound."""
+        if len(blocks) < _FEW_BLOCKS:
+            pairs = zip(blocks.tolist(), bounds, strict=True)
+            return np.array([self._sorted_blocks[at : at + BLOCK].searchsorted(bound) for at, bound in pairs], np.int64)
+        # The ranges are equally long, so all searches take the same steps and none has to be looked after on its own.
+        places, step = blocks.copy(), BLOCK
+        while step > 1:
+            step //= 2
+            places += (self._sorted_blocks[places + (step - 1)] < bounds) * step
+        places += self._sorted_blocks[places] < bounds
+        return places - blocks
+
+    def run(self, code: int) -> tuple[int, int]:
+        """Where in `positions` the code's rows begin and end; nowhere for a code that has none."""
+        low, high = kernels.runs_of(*self.runs, np.array([code]))
+        return int(low[0]), int(high[0])
+
+    def places(self, codes: Codes, positions: Ints) -> Ints:
+        """For each pair where in `positions` the code's rows from that position on begin."""
+        return kernels.bisect(self.positions, *kernels.runs_of(*self.runs, codes), positions)

@@ -17,6 +17,7 @@ from fluxrate.core.store.customers import Customers
 from fluxrate.core.store.events import Events
 from fluxrate.core.store.instance import Instance
 from fluxrate.core.store.meters import Meters
+from fluxrate.core.store.voids import Voids
 
 __all__ = ["Store"]
 
@@ -34,6 +35,7 @@ class Store:
         self.meters = Meters(self._database)
         self.customers = Customers(self._database)
         self.events = Events(self._database)
+        self.voids = Voids(self._database)
         self.keys = Keys(self._database)
         self.users = Users(self._database)
         self.sessions = Sessions(self._database)

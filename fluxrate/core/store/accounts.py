@@ -26,6 +26,8 @@ class Keys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.edition = object()
+        """Another object after every change of the table through this value: what was read before may be old."""
 
     def create(self, *, name: str, prefix: str, digest: bytes, scopes: tuple[str, ...], now: int) -> ApiKey:
         """Add a key. Raises Conflict when `prefix` is taken."""
@@ -40,6 +42,7 @@ class Keys:
         try:
             with self._database.write() as connection:
                 row = connection.execute(api_keys.insert().values(values).returning(*api_keys.c)).one()
+            self.edition = object()
         except sql.IntegrityError as error:
             if not is_unique_violation(error):
                 raise
@@ -85,6 +88,7 @@ class Keys:
         statement = api_keys.update().where(api_keys.c.pk == pk).values(revoked_at=ended)
         with self._database.write() as connection:
             row = connection.execute(statement.returning(*api_keys.c)).first()
+        self.edition = object()
         if row is None:
             raise NotFound("There is no such key.")
         return _key(row)
@@ -93,6 +97,7 @@ class Keys:
         """Note that the key was used. Each call waits for the disk: not for every request."""
         with self._database.write() as connection:
             connection.execute(api_keys.update().where(api_keys.c.pk == pk).values(last_used_at=now))
+        self.edition = object()
 
 
 class Users:

@@ -1,8 +1,7 @@
 """The one way in for events: a batch, one durable transaction, each key counted once.
 
-Every batch locks the counter row before anything else. So sequences are committed in their order, a reader
-that asks for what came after a sequence misses nothing, and two batches never wait for each other's keys in a
-circle. On PostgreSQL this needs READ COMMITTED: what follows the lock must see what was committed before it.
+Every batch takes its sequences before anything else and so holds the counter (see `counter`): two batches never wait
+for each other's keys in a circle.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from sqlalchemy import exc as sql
 
 from fluxrate.core.errors import Conflict
 from fluxrate.core.model import Event, NewEvent, Stored
-from fluxrate.core.store import customers
+from fluxrate.core.store import counter, customers
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.faults import is_foreign_key_violation
 from fluxrate.core.store.paging import pieces
@@ -25,13 +24,6 @@ from fluxrate.core.store.schema import events
 
 EventRow = tuple[int, int, int, int, int, int, str | None, str | None]
 
-# The last of the sequences it takes, and the moment of arrival, which never runs backwards.
-_RESERVE = {
-    "sqlite": "UPDATE ingest SET last_seq = last_seq + ?, last_ingested_at = max(last_ingested_at, ?)"
-    " RETURNING last_seq, last_ingested_at",
-    "postgresql": "UPDATE ingest SET last_seq = last_seq + %s,"
-    " last_ingested_at = greatest(last_ingested_at, %s) RETURNING last_seq, last_ingested_at",
-}
 # The conflict is named: a sequence given twice must be an error, not a duplicate.
 _UNLESS_KNOWN = "ON CONFLICT (meter_pk, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING"
 _COLUMNS = "(seq, meter_pk, customer_pk, timestamp, quantity, ingested_at, idempotency_key, metadata)"
@@ -71,8 +63,7 @@ def append(database: Database, new: Sequence[NewEvent], now: int) -> list[Stored
 
 
 def _append(connection: Connection, new: Sequence[NewEvent], now: int) -> list[Stored]:
-    reserve = connection.exec_driver_sql(_RESERVE[connection.dialect.name], (len(new), now))
-    last, ingested_at = reserve.one()
+    last, ingested_at = counter.take(connection, len(new), now)
     first = last - len(new) + 1
     known, created = _customers(connection, new, ingested_at)
     rows = [

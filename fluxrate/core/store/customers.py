@@ -26,6 +26,8 @@ class Customers:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.edition = object()
+        """Another object after every change of the table through this value: what was read before may be old."""
 
     def list(self, *, page: int, page_size: int, search: str | None = None) -> Page[Customer]:
         """One page of the customers by external id, and how many match `search` (part of id, name or e-mail,
@@ -96,6 +98,7 @@ class Customers:
             with self._database.write() as connection:
                 if not connection.execute(customers.delete().where(customers.c.pk == pk)).rowcount:
                     raise NotFound("There is no such customer.")
+            self.edition = object()
         except sql.IntegrityError as error:
             if not is_foreign_key_violation(error):
                 raise
@@ -105,6 +108,7 @@ class Customers:
         try:
             with self._database.write() as connection:
                 row = connection.execute(statement).first()
+            self.edition = object()
         except sql.IntegrityError as error:
             if not is_unique_violation(error):
                 raise

@@ -32,6 +32,8 @@ class Meters:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.edition = object()
+        """Another object after every change of the table through this value: what was read before may be old."""
 
     def list(self, *, page: int, page_size: int, status: str | None = None) -> Page[Meter]:
         """One page of the meters by name, and how many there are in all."""
@@ -118,6 +120,7 @@ class Meters:
             with self._database.write() as connection:
                 if not connection.execute(meters.delete().where(meters.c.pk == pk)).rowcount:
                     raise NotFound("There is no such meter.")
+            self.edition = object()
         except sql.IntegrityError as error:
             if not is_foreign_key_violation(error):
                 raise
@@ -127,6 +130,7 @@ class Meters:
         try:
             with self._database.write() as connection:
                 row = connection.execute(statement).first()
+            self.edition = object()
         except sql.IntegrityError as error:
             if not is_unique_violation(error):
                 raise

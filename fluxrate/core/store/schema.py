@@ -2,8 +2,8 @@
 
 Every time is a UTC microsecond count in a BIGINT, every quantity an integer in the meter's smallest unit.
 `pk` is the integer that other tables point at, `id` the public UUID as text. Nothing is ever updated or
-deleted in `events`: what corrects an event later is to be a row of its own table that takes its sequence from
-the same counter.
+deleted in `events` and `voids`: what corrects an event is a row of `voids`, which takes its sequence from the
+same counter.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 # old row.
 COUNTED: dict[str, Any] = {"sqlite_strict": True, "sqlite_autoincrement": True}
 STRICT: dict[str, Any] = {"sqlite_strict": True}
+
+LAST = 2**63 - 1
+"""The largest value of a BIGINT: no sequence lies beyond it."""
 
 
 def _pk() -> Column[int]:
@@ -118,7 +121,22 @@ Index(
     postgresql_where=events.c.idempotency_key.is_not(None),
 )
 
-# One row. Whoever appends events locks it first, so that the order of sequences is the order of commits.
+# The columns stand in the order of `model.Void`.
+voids = Table(
+    "voids",
+    METADATA,
+    Column("seq", BIG, primary_key=True, autoincrement=False),
+    # Unique: an event is voided once, and this is how the void of an event is found.
+    Column("event_seq", BIG, ForeignKey("events.seq"), nullable=False, unique=True),
+    Column("reason", TEXT, nullable=False),
+    Column("actor", TEXT, nullable=False),
+    Column("voided_at", BIG, nullable=False),
+    # A void that came before its event would be in force as of a sequence that does not have the event yet.
+    CheckConstraint("seq > event_seq", name="after_its_event"),
+    **STRICT,
+)
+
+# One row. Whoever takes sequences locks it first, so that their order is the order of commits.
 ingest = Table(
     "ingest",
     METADATA,

@@ -1,4 +1,6 @@
-"""`POST /sdk/track`, `POST /usage` and `POST /events`: one event or a batch, on disk before it is acknowledged."""
+"""`POST /sdk/track`, `POST /usage` and `POST /events`: one event or a batch, on disk before it is acknowledged; and
+`POST /events/{event}/void`.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,12 @@ from fluxrate.core.drafts import decode_many, decode_one
 from fluxrate.core.errors import Malformed
 from fluxrate.core.ingest import Outcome
 from fluxrate.http.answers import answer
-from fluxrate.http.auth import scope
+from fluxrate.http.auth import actor, scope
 from fluxrate.http.bodies import JSON, ApiBlueprint, read_body
 from fluxrate.http.schemas import EventSchema
-from fluxrate.http.shapes import event_shape
+from fluxrate.http.shapes import event_shape, log_row_shape
 from fluxrate.plugin import services
-from fluxrate.plugins.ingest.schemas import BATCH_BODY, EVENT_BODY, BatchArgs, BatchSchema
+from fluxrate.plugins.ingest.schemas import BATCH_BODY, EVENT_BODY, BatchArgs, BatchSchema, VoidArgs
 
 blueprint = ApiBlueprint("ingest", __name__, url_prefix="/api/v1", description="Sending usage.")
 
@@ -71,17 +73,29 @@ def send_batch(args: dict[str, Any]) -> Response:
     return answer(shape, 207 if rejected else 200, as_of=newest)
 
 
+@blueprint.post("/events/<event>/void")
+@scope("usage.write")
+@blueprint.arguments(VoidArgs)
+@blueprint.response(200, EventSchema)
+def void_event(body: dict[str, Any], event: str) -> Response:
+    """Void an event: it stays in the log, marked, and leaves the figures from now on."""
+    row = services().ingest.void(event, body["reason"], actor())
+    return answer(log_row_shape(row), as_of=None if row.void is None else row.void.seq)
+
+
 def _one() -> Response:
     parts = services()
     (outcome,) = parts.ingest.accept([decode_one(read_body(JSON))])
     if outcome.error is not None or outcome.event is None or outcome.meter is None:
         raise outcome.error or Malformed("The event was refused.")
-    customer = parts.store.customers.by_pks([outcome.event.customer_pk])[outcome.event.customer_pk]
-    shape = event_shape(outcome.event, outcome.meter, customer)
+    event = outcome.event
+    customer = parts.store.customers.by_pks([event.customer_pk])[event.customer_pk]
     if outcome.status == "accepted":
-        return answer(shape, 201, as_of=outcome.event.seq)
+        return answer(event_shape(event, outcome.meter, customer, None), 201, as_of=event.seq)
+    void = parts.store.voids.by_events([event.seq]).get(event.seq)
     headers = {"Idempotent-Replayed": "true"} | ({"Idempotent-Conflict": "true"} if outcome.conflict else {})
-    return answer(shape, 200, as_of=outcome.event.seq, headers=headers)
+    shape = event_shape(event, outcome.meter, customer, void)
+    return answer(shape, 200, as_of=void.seq if void else event.seq, headers=headers)
 
 
 def _result(index: int, outcome: Outcome) -> dict[str, Any]:

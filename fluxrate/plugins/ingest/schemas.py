@@ -6,6 +6,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from fluxrate.core.ingest import REASON_LENGTH
+
 _TEXT = {"type": ["string", "null"], "maxLength": 255}
 
 EVENT: dict[str, Any] = {
@@ -48,6 +50,15 @@ class BatchArgs(Schema):
         load_default="all",
         validate=validate.OneOf(("all", "errors")),
         metadata={"description": "Which items the answer lists."},
+    )
+
+
+class VoidArgs(Schema):
+    """Why an event is to count no more."""
+
+    reason = fields.String(
+        required=True,
+        metadata={"minLength": 1, "maxLength": REASON_LENGTH, "example": "sent twice under two keys"},
     )
 
 

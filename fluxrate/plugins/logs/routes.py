@@ -33,6 +33,7 @@ class AllEventsArgs(EventListArgs):
 @scope("usage.read")
 @blueprint.arguments(EventListArgs, location="query")
 @blueprint.response(200, EventListSchema)
+@blueprint.alt_response(400)
 def meter_events(args: dict[str, Any], meter: str) -> Response:
     """Events of one meter, newest first."""
     return _list(args, [meter_of(meter)])
@@ -42,6 +43,7 @@ def meter_events(args: dict[str, Any], meter: str) -> Response:
 @scope("usage.read")
 @blueprint.arguments(AllEventsArgs, location="query")
 @blueprint.response(200, EventListSchema)
+@blueprint.alt_response(400)
 def all_events(args: dict[str, Any]) -> Response:
     """Events of all meters, or those named, newest first."""
     named = args.pop("meter_id", None)

@@ -9,11 +9,13 @@ from flask import Response
 
 from fluxrate.core.answers import Usage
 from fluxrate.core.calendar import rfc3339
+from fluxrate.core.comparison import compare
+from fluxrate.core.query import Query
 from fluxrate.http.answers import answer
 from fluxrate.http.auth import scope
 from fluxrate.http.bodies import ApiBlueprint
-from fluxrate.http.parameters import TimezoneArgs, customer_of, meter_of, query_of
-from fluxrate.http.shapes import buckets_shape
+from fluxrate.http.parameters import TimezoneArgs, customer_of, meter_of, query_of, wants_csv
+from fluxrate.http.sheets import CSV, SHEET
 from fluxrate.plugin import services
 from fluxrate.plugins.usage.schemas import (
     AggregateArgs,
@@ -21,10 +23,21 @@ from fluxrate.plugins.usage.schemas import (
     CustomerUsageArgs,
     CustomerUsageSchema,
     MetricListSchema,
+    RankingArgs,
+    RankingSchema,
     StatsSchema,
     UsageArgs,
     UsageSchema,
 )
+from fluxrate.plugins.usage.shapes import (
+    Answered,
+    aggregate_shape,
+    buckets_shape,
+    period_shape,
+    ranking_shape,
+    usage_shape,
+)
+from fluxrate.plugins.usage.tables import aggregate_table, ranking_table, usage_table
 
 blueprint = ApiBlueprint("usage", __name__, url_prefix="/api/v1", description="Who used how much of what, when.")
 
@@ -33,20 +46,39 @@ blueprint = ApiBlueprint("usage", __name__, url_prefix="/api/v1", description="W
 @scope("usage.read")
 @blueprint.arguments(UsageArgs, location="query")
 @blueprint.response(200, UsageSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
+@blueprint.alt_response(400)
 def meter_usage(args: dict[str, Any], meter: str) -> Response:
     """A meter over time: the total over all events of the window, and a figure per calendar bucket."""
-    usage = _usage(args, meter, group_by="day")
-    return answer(_total_shape(usage) | {"grouped_data": buckets_shape(usage)}, as_of=usage.as_of)
+    as_table = wants_csv(args)
+    found = _answered(args, meter, group_by="day")
+    return usage_table(found) if as_table else answer(usage_shape(found), as_of=found.usage.as_of)
 
 
 @blueprint.get("/usage/aggregate")
 @scope("usage.read")
 @blueprint.arguments(AggregateArgs, location="query")
 @blueprint.response(200, AggregateSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
+@blueprint.alt_response(400)
 def aggregate(args: dict[str, Any]) -> Response:
-    """A meter over a window as one figure."""
-    usage = _usage(args, args.pop("meter_id"), group_by=None)
-    return answer(_total_shape(usage), as_of=usage.as_of)
+    """A meter over a window as one figure, or as one for each row of a breakdown."""
+    as_table = wants_csv(args)
+    found = _answered(args, args.pop("meter_id"), group_by=None)
+    return aggregate_table(found) if as_table else answer(aggregate_shape(found), as_of=found.usage.as_of)
+
+
+@blueprint.get("/meters/<meter>/customers")
+@scope("usage.read")
+@blueprint.arguments(RankingArgs, location="query")
+@blueprint.response(200, RankingSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
+@blueprint.alt_response(400)
+def meter_customers(args: dict[str, Any], meter: str) -> Response:
+    """The customers of a meter with the most usage in a window, largest first."""
+    as_table, limit = wants_csv(args), args.pop("limit")
+    ranking = services().engine.ranking(meter_of(meter), query_of(args), limit)
+    return ranking_table(ranking) if as_table else answer(ranking_shape(ranking), as_of=ranking.as_of)
 
 
 @blueprint.get("/meters/<meter>/stats")
@@ -86,11 +118,10 @@ def customer_usage(args: dict[str, Any], customer: str) -> Response:
     meters = [meter_of(reference) for reference in named] if named else parts.store.meters.all()
     shape = {
         "customer_id": found.id,
-        "period_start": query.window.period_start,
-        "period_end": query.window.period_end,
+        **period_shape(query.window),
         "timezone": query.window.zone,
         "as_of": query.as_of,
-        "data": [_meter_shape(parts.engine.usage(meter, query)) for meter in meters],
+        "data": [_meter_shape(parts.engine.usage(meter, query), query) for meter in meters],
     }
     return answer(shape, as_of=query.as_of)
 
@@ -113,30 +144,16 @@ def list_metrics() -> Response:
     return answer({"data": rows})
 
 
-def _usage(args: dict[str, Any], meter: str, *, group_by: str | None) -> Usage:
+def _answered(args: dict[str, Any], meter: str, *, group_by: str | None) -> Answered:
     parts = services()
     name = args.pop("metric", None)
     metric = parts.registry.metrics.get(name) if name else None
     query = query_of(args, group_by=group_by)
-    return parts.engine.usage(meter_of(meter), query, metric)
+    usage = parts.engine.usage(meter_of(meter), query, metric)
+    return Answered(query, usage, compare(parts.engine, query, usage, metric))
 
 
-def _total_shape(usage: Usage) -> dict[str, Any]:
-    return {
-        "meter_id": usage.meter.id,
-        "total_usage": usage.total,
-        "event_count": usage.event_count,
-        "unique_customers": usage.unique_customers,
-        "period_start": usage.window.period_start,
-        "period_end": usage.window.period_end,
-        "aggregation_type": usage.meter.aggregation_type,
-        "metric": usage.metric,
-        "timezone": usage.window.zone,
-        "as_of": usage.as_of,
-    }
-
-
-def _meter_shape(usage: Usage) -> dict[str, Any]:
+def _meter_shape(usage: Usage, query: Query) -> dict[str, Any]:
     return {
         "meter_id": usage.meter.id,
         "meter_name": usage.meter.meter_name,
@@ -144,7 +161,7 @@ def _meter_shape(usage: Usage) -> dict[str, Any]:
         "unit": usage.meter.unit,
         "total_usage": usage.total,
         "event_count": usage.event_count,
-        "grouped_data": buckets_shape(usage),
+        "grouped_data": buckets_shape(usage.buckets, query),
     }
 
 

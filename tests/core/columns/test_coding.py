@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluxrate.core.columns import coding
 from fluxrate.core.columns.coding import MOST_KEYS, Coder, Dictionary, value_text
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.types import MISSING, Codes
@@ -121,7 +123,141 @@ def test_a_coder_goes_on_from_saved_dictionaries() -> None:
 
 @examples(100)
 @given(st.lists(metas, max_size=20), st.lists(st.sampled_from(["a", "b", "1", "never"]), max_size=3))
-def test_rows_with_finds_the_rows_whose_text_is_one_of_the_values(rows: list[Any], values: list[str]) -> None:
+def test_codes_of_values_find_the_rows_whose_text_is_one_of_them(rows: list[Any], values: list[str]) -> None:
+    """Rising and each once; none for a value or a key that nobody sent."""
     coder = Coder(json.loads)
-    found = coder.rows_with(coded(coder, rows), "plan", values).tolist()
-    assert found == [value_text((row or {}).get("plan")) in values for row in rows]
+    codes = coded(coder, rows).codes("plan").tolist()
+    found = coder.find("plan", values)
+    assert list(found) == sorted(set(found))
+    assert [code in found for code in codes] == [value_text((row or {}).get("plan")) in values for row in rows]
+    assert coder.find("unheard of", values) == ()
+    assert [coder.text("plan", code) for code in codes] == [value_text((row or {}).get("plan")) for row in rows]
+
+
+def test_what_stands_in_nested_objects_has_a_dotted_path() -> None:
+    """The object itself is a value too, and a key that is spelled like a path wins."""
+    coder = Coder(json.loads)
+    rows: list[dict[str, Any]] = [
+        {"a": {"b": {"c": 1}, "d": None}},
+        {"a.b": "own", "a": {"b": "inner"}},
+        {"a": {"b": "inner"}},
+    ]
+    found = coded(coder, rows)
+    texts = {key: [coder.text(key, code) for code in found.codes(key).tolist()] for key in ("a", "a.b", "a.b.c", "a.d")}
+    assert texts == {
+        "a": ['{"b":{"c":1},"d":null}', '{"b":"inner"}', '{"b":"inner"}'],
+        "a.b": ['{"c":1}', "own", "inner"],
+        "a.b.c": ["1", None, None],
+        "a.d": [None, None, None],
+    }
+
+
+class TestBounds:
+    """Strangers write metadata: what is coded of it stays within bounds, and what is not is said to be passed over."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(coding, "MOST_VALUES", 10)
+        monkeypatch.setattr(coding, "MOST_KEYS", 4)
+
+    def test_the_key_with_the_most_values_is_closed(self) -> None:
+        """And only it; what was coded of the others stays true, and it is coded no more."""
+        coder = Coder(json.loads)
+        sent(coder, [{"plan": "a"}, {"plan": "b"}])
+        assert sent(coder, [{"plan": "b", "trace": str(number)} for number in range(9)]) == {"plan"}
+        assert (coder.closed, set(coder.dictionaries)) == ({"trace"}, {"plan"})
+        assert coded(coder, [{"plan": "b", "trace": "1"}]).codes("plan").tolist() == [1]
+        assert sent(coder, [{"trace": "1"}]) == set()
+
+    def test_so_many_values_that_all_fit_close_nothing(self) -> None:
+        coder = Coder(json.loads)
+        sent(coder, [{"trace": str(number)} for number in range(10)])
+        assert (coder.closed, len(coder.dictionaries["trace"].values)) == (set(), 10)
+        sent(coder, [{"plan": "a"}])
+        assert (coder.closed, set(coder.dictionaries)) == ({"trace"}, {"plan"})
+
+    def test_as_many_keys_are_closed_as_it_takes(self) -> None:
+        coder = Coder(json.loads)
+        rows = [{"one": str(number), "two": str(number % 12), "three": str(number % 3)} for number in range(20)]
+        assert sent(coder, rows) == {"three"}
+        assert coder.closed == {"one", "two"}
+
+    def test_a_key_that_a_meter_needs_is_never_closed(self) -> None:
+        coder = Coder(json.loads)
+        assert coder.need({"seat"})
+        sent(coder, [{"seat": str(number), "plan": "a"} for number in range(50)])
+        assert len(coder.dictionaries["seat"].values) == 50
+        assert coder.closed == {"plan"}
+
+    def test_saved_values_are_in_the_order_of_their_codes_and_none_for_a_closed_key(self) -> None:
+        """A coder that goes on from them passes the same keys over and gives the same codes."""
+        coder = Coder(json.loads)
+        sent(coder, [{"plan": value, "trace": f"{value}{number}"} for number in range(9) for value in "ba"])
+        assert coder.saved() == {"plan": ["b", "a"], "trace": None}
+        again = Coder(json.loads, coder.saved())
+        assert again.saved() == coder.saved()
+        assert again.closed == {"trace"}
+        assert coded(again, [{"plan": "a"}, {"plan": "c", "trace": "x"}]).codes("plan").tolist() == [1, 2]
+        assert coder.saved()["plan"] == ["b", "a"]
+
+    def test_what_is_saved_does_not_change_with_the_coder(self) -> None:
+        coder = Coder(json.loads)
+        sent(coder, [{"plan": "a"}])
+        saved = coder.saved()
+        sent(coder, [{"plan": "b", "other": "c"}])
+        assert saved == {"plan": ["a"]}
+
+    def test_keys_that_are_not_coded_are_passed_over(self) -> None:
+        """One that nobody sent is not, as long as there is room for it."""
+        coder = Coder(json.loads)
+        assert not coder.passes_over("plan")
+        sent(coder, [{"plan": "a", "trace": str(number)} for number in range(12)])
+        assert [coder.passes_over(key) for key in ("plan", "trace", "new")] == [False, True, False]
+        sent(coder, [{"three": "a", "four": "b", "five": "c"}])
+        assert [coder.passes_over(key) for key in ("plan", "trace", "three", "four")] == [False, True, False, False]
+        assert [coder.passes_over(key) for key in ("five", "new")] == [True, True]
+
+    def test_a_needed_key_has_a_dictionary_before_its_first_value(self) -> None:
+        coder = Coder(json.loads)
+        assert coder.need({"seat"})
+        sent(coder, [{f"key-{number}": "v"} for number in range(20)])
+        assert not coder.passes_over("seat")
+        assert coder.find("seat", ["1"]) == ()
+        assert coded(coder, [{"seat": "1"}]).codes("seat").tolist() == [0]
+
+    def test_a_key_that_was_passed_over_is_not_needed_just_so(self) -> None:
+        """Nothing changes, neither what is coded nor what is needed; one that is coded already can be."""
+        coder = Coder(json.loads)
+        assert coder.need({"key-1"})
+        sent(coder, [{f"key-{number}": "v" for number in range(9)}])
+        before = coder.saved()
+        assert not coder.need({"key-1", "key-7"})
+        assert (coder.saved(), set(coder.needed)) == (before, {"key-1"})
+        assert sent(coder, [{"key-7": "v"}]) == set()
+        assert coder.need(set(coder.dictionaries))
+        assert coder.saved() == before
+
+    def test_a_closed_key_that_a_later_meter_needs_makes_all_be_coded_again(self) -> None:
+        """Its codes were given up: new ones would stand for other values than those in older columns."""
+        coder = Coder(json.loads)
+        sent(coder, [{"trace": str(number)} for number in range(12)])
+        before = coder.saved()
+        assert not coder.need({"trace"})
+        assert (coder.saved(), set(coder.needed)) == (before, set())
+
+    def test_the_codes_of_a_needed_key_are_found_again_after_a_restart(self) -> None:
+        """Whether it was closed before or not, a code stands for the value it stood for when it was saved."""
+        coder = Coder(json.loads)
+        sent(coder, [{"trace": str(number)} for number in range(12)])
+        if not coder.need({"trace"}):
+            coder = Coder(json.loads)
+            assert coder.need({"trace"})
+        code = int(coded(coder, [{"trace": "a"}]).codes("trace")[0])
+        again = Coder(json.loads, coder.saved())
+        assert again.need({"trace"})
+        assert again.text("trace", code) == "a"
+
+
+def sent(coder: Coder, rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Code the rows in one go, and give the keys that were coded."""
+    return set(coded(coder, rows).meta)

@@ -1,153 +1,173 @@
-"""The indexes against plain counting: sets and sums of Python over the same rows."""
+"""The indexes of one frame: what they find is what a look at every row finds, and what was saved answers alike."""
 
 from __future__ import annotations
 
-import itertools
+import random
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxrate.core.columns import kernels
 from fluxrate.core.columns.frame import Frame
-from fluxrate.core.columns.grouped import Grouped, by_customer
 from fluxrate.core.columns.index import Index
-from fluxrate.core.columns.orders import BLOCK, Order
-from fluxrate.core.columns.stretch import Stretch
-from fluxrate.core.columns.types import Ints
+from fluxrate.core.columns.keys import CUSTOMER
+from tests.core.columns.rows import HUGE, KEYS, PLAN, SEAT, Row, frame, ints, row_lists, rows_of, whole
+from tests.generated import examples
 
-ROWS = 3 * BLOCK + 12_345
-HUGE = (1 << 62) + 12_345
+BLOCK = 1_024
+"""Rows of a block of an index's newest sequences."""
 
 
-def frame(rows: int, *, customers: int, largest: int, seed: int = 5) -> Frame:
-    rng = np.random.default_rng(seed)
-    return Frame(
-        np.sort(rng.integers(0, rows // 2 + 1, rows)),
-        np.arange(1, rows + 1),
-        rng.integers(0, largest, rows),
-        np.minimum(rng.zipf(1.3, rows), customers).astype(np.int32),
+def large(rows: int, largest: int = 9) -> list[Row]:
+    """Rows that arrived nearly in order of time."""
+    chance = random.Random(rows)
+    return sorted(
+        Row(max(0, seq // 3 + chance.randint(-40, 0)), seq, chance.randint(0, largest), chance.randint(1, 30), seq % 3)
+        for seq in range(1, rows + 1)
     )
 
 
-@pytest.fixture(scope="module")
-def large() -> Frame:
-    """More rows than three blocks, 40,000 customers with few of them busy."""
-    return frame(ROWS, customers=40_000, largest=10**9)
+def later(rows: list[Row], seq: int) -> list[int]:
+    return [place for place, row in enumerate(rows) if row.seq > seq]
 
 
-@pytest.fixture(scope="module")
-def index(large: Frame) -> Index:
-    return Index(large).prepare()
+@examples(100)
+@given(row_lists(), st.integers(0, 210))
+def test_rows_that_arrived_later_are_found(rows: list[Row], seq: int) -> None:
+    """In a small frame whichever and however many they are."""
+    found = Index(frame(rows)).later_than(seq)
+    assert found is not None
+    assert found.tolist() == later(rows, seq)
 
 
-def whole(limbs: tuple[Ints, Ints]) -> list[int]:
-    return [(high << kernels.LIMB) + low for high, low in zip(*(limb.tolist() for limb in limbs), strict=True)]
+@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1, 9 * BLOCK, 20 * BLOCK + 7])
+def test_few_rows_that_arrived_later_are_found_in_their_blocks(size: int) -> None:
+    rows = large(size)
+    index = Index(frame(rows))
+    assert index.newest == size
+    for seq in (size + 1, size, size - 1, size - 2, size - BLOCK // 2, size - BLOCK):
+        found = index.later_than(seq)
+        assert found is not None
+        assert found.tolist() == later(rows, seq)
 
 
-positions = st.integers(0, ROWS)
-cuts = st.lists(positions, min_size=2, max_size=12).map(lambda found: np.array(sorted(found), np.int64))
+def test_rows_in_most_of_the_blocks_are_not_listed() -> None:
+    """One late row in each block of a large frame is enough."""
+    rows = [Row(place, place + 1, 1, 1) for place in range(20 * BLOCK)]
+    for block in range(11):
+        rows[block * BLOCK + 5] = rows[block * BLOCK + 5]._replace(seq=100_000 + block)
+    index = Index(frame(rows))
+    assert index.later_than(0) is None
+    assert index.later_than(100_000 - 1) is None
+    found = index.later_than(100_000)
+    assert found is not None
+    assert found.tolist() == [block * BLOCK + 5 for block in range(1, 11)]
 
 
-@settings(max_examples=60, deadline=None)
-@given(cuts)
-def test_sums_and_extremes_of_any_buckets_are_those_of_their_rows(index: Index, large: Frame, bounds: Ints) -> None:
-    """However the buckets lie to the blocks, and also where they are empty."""
-    values = [large.quantity[a:b].tolist() for a, b in itertools.pairwise(bounds)]
-    assert whole(index.sums(bounds)) == [sum(bucket) for bucket in values]
-    assert index.maxima(bounds, -1).tolist() == [max(bucket, default=-1) for bucket in values]
-    assert index.minima(bounds, -1).tolist() == [min(bucket, default=-1) for bucket in values]
+@examples(100)
+@given(st.data(), row_lists(), st.integers(0, 3))
+def test_a_subset_has_the_rows_of_its_mask(data: st.DataObject, rows: list[Row], plan: int) -> None:
+    """And tells which of some rows of the whole are among them, and where."""
+    index = Index(frame(rows))
+    subset = index.subset("some", lambda whole_: whole_.codes("plan") == plan)
+    places = [place for place, row in enumerate(rows) if row.plan == plan]
+    assert rows_of(subset.index.frame) == [rows[place] for place in places]
+    asked = sorted(data.draw(st.lists(st.integers(0, len(rows)), unique=True, max_size=20)))
+    assert subset.of(ints(asked)).tolist() == [places.index(place) for place in asked if place in places]
 
 
-@settings(max_examples=60, deadline=None)
-@given(cuts)
-def test_distinct_customers_of_any_buckets_are_those_of_their_rows(index: Index, large: Frame, bounds: Ints) -> None:
-    """From whole blocks and ragged ends alike."""
-    expected = [len(set(large.customer[a:b].tolist())) for a, b in itertools.pairwise(bounds)]
-    assert index.customers.distinct(bounds).tolist() == expected
-    first, last = int(bounds[0]), int(bounds[-1])
-    assert Stretch(index, first, last).distinct_customers() == len(set(large.customer[first:last].tolist()))
+def test_a_subset_is_made_once_and_a_few_are_kept() -> None:
+    index = Index(frame(large(50)))
+    asked: list[int] = []
+
+    def mask(found: Frame, code: int) -> Any:
+        asked.append(code)
+        return found.codes("plan") == code
+
+    for code in [0, 0, *range(1, 9), 8, 1, 0]:
+        index.subset(code, lambda found, code=code: mask(found, code))  # type: ignore[misc]
+    assert asked == [*range(9), 0]
 
 
-def test_many_buckets_have_the_figures_of_few(index: Index, large: Frame) -> None:
-    """The pass over all rows and the loop over buckets agree."""
-    bounds = np.linspace(0, ROWS, 701).astype(np.int64)
-    pairs = [np.array(pair, np.int64) for pair in itertools.pairwise(bounds)]
-    assert index.maxima(bounds, -1).tolist() == [index.maxima(pair, -1).item() for pair in pairs]
-    assert index.customers.distinct(bounds).tolist() == [len(set(large.customer[a:b].tolist())) for a, b in pairs]
+def test_a_subset_of_all_rows_is_the_whole() -> None:
+    index = Index(frame(large(50)))
+    found = index.subset("all", lambda rows: np.ones(len(rows), np.bool_))
+    assert found.index is index
+    assert found.of(ints([3, 7])).tolist() == [3, 7]
+    assert index.nbytes == 0
+    index.subset("half", lambda rows: rows.codes("plan") == 1)
+    assert index.nbytes > 0
+    index.forget()
+    assert index.nbytes == 0
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.integers(-1, 41_000), min_size=1, max_size=4, unique=True), positions, positions)
-def test_rows_of_some_customers_are_those_a_mask_finds(
-    index: Index, large: Frame, codes: list[int], one: int, other: int
-) -> None:
-    """In order of time, and none for a customer that nobody knows."""
-    first, last = sorted((one, other))
-    mask = np.isin(large.customer[first:last], codes)
-    assert index.customers.rows_of(codes, first, last).tolist() == (np.flatnonzero(mask) + first).tolist()
+@pytest.mark.parametrize("largest", [9, HUGE], ids=["small sums", "sums beyond 64 bits"])
+@pytest.mark.parametrize("size", [0, 1, 2, 70, 3_000])
+def test_what_was_saved_of_an_index_answers_like_the_index(size: int, largest: int) -> None:
+    """And takes no memory beyond what was restored, until something else is asked."""
+    rows = large(size, largest)
+    made = Index(frame(rows)).prepare()
+    parts = made.parts()
+    again = Index.restored(frame(rows), parts)
+    assert again.mapped_bytes == sum(part.nbytes for part in parts.values()) == again.nbytes
+    starts = np.linspace(0, size, 12).astype(np.int64)
+    cells = starts[:-1], starts[1:]
+    for one, other in ((made.time, again.time), (made.by(CUSTOMER), again.by(CUSTOMER))):
+        assert whole(other.sums(*cells)) == whole(one.sums(*cells))
+        assert other.maxima(*cells).tolist() == one.maxima(*cells).tolist()
+        assert rows_of(other.take(*cells)) == rows_of(one.take(*cells))
+    customers = [
+        len({row.customer for row in rows[a:b]}) for a, b in zip(*(edge.tolist() for edge in cells), strict=True)
+    ]
+    assert again.time.order(CUSTOMER).distinct(*cells).tolist() == customers
+    assert whole(again.time.sums(*cells)) == [
+        sum(row.quantity for row in rows[a:b]) for a, b in zip(*(edge.tolist() for edge in cells), strict=True)
+    ]
+    assert ("time.lows" in parts) == (size > 2 and largest == HUGE)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.integers(0, 41_000), max_size=30, unique=True), positions, positions)
-def test_customers_that_a_window_lacks_are_counted(
-    index: Index, large: Frame, codes: list[int], one: int, other: int
-) -> None:
-    """Those that have no row in it, whether they have one elsewhere or not."""
-    first, last = sorted((one, other))
-    lacking = set(codes) - set(large.customer[first:last].tolist())
-    assert Stretch(index, first, last).lacking(np.array(sorted(codes), np.int32)) == len(lacking)
+def test_an_index_is_not_restored_from_too_little() -> None:
+    rows = large(70)
+    parts = Index(frame(rows)).parts()
+    for missing in parts:
+        with pytest.raises(KeyError):
+            Index.restored(frame(rows), {name: part for name, part in parts.items() if name != missing})
 
 
-@settings(max_examples=25, deadline=None)
-@given(positions, positions, st.integers(0, 2_000))
-def test_a_ranking_of_two_parts_has_every_customers_sum_and_count(
-    index: Index, large: Frame, one: int, other: int, more: int
-) -> None:
-    """The index's part and the sorted part are laid out over the same customers."""
-    first, last = sorted((one, other))
-    tail = frame(more, customers=50_000, largest=10**9, seed=8) if more else None
-    parts = [Stretch(index, first, last), *([tail] if tail else [])]
-    customers, laid = by_customer([part for part in parts if len(part)])
-    sums = [sum(found) for found in zip(*(whole(rows.sums(bounds)) for rows, bounds in laid), strict=True)]
-    counts = [sum(found) for found in zip(*(np.diff(bounds).tolist() for _, bounds in laid), strict=True)]
-    codes = np.concatenate([large.customer[first:last], tail.customer if tail else np.empty(0, np.int32)])
-    quantities = np.concatenate([large.quantity[first:last], tail.quantity if tail else np.empty(0, np.int64)])
-    assert customers.tolist() == np.unique(codes).tolist()
-    assert counts == np.unique(codes, return_counts=True)[1].tolist()
-    expected = np.zeros(50_001, np.int64)
-    np.add.at(expected, codes, quantities)
-    assert sums == expected[customers].tolist()
+def test_an_index_is_prepared_for_what_its_former_one_was_asked() -> None:
+    """So that no reader waits after a fold; the same question then builds nothing."""
+    former, new = Index(frame(large(80))), Index(frame(large(90)))
+    for key in KEYS:
+        former.by(key).order(SEAT)
+    former.time.order(PLAN)
+    new.prepare(former)
+    built = new.nbytes
+    for key in KEYS:
+        new.by(key).sums(ints([0]), ints([9]))
+        new.by(key).order(SEAT).distinct(ints([0]), ints([9]))
+    new.time.order(PLAN).distinct(ints([0]), ints([9]))
+    assert new.nbytes == built
 
 
-def test_a_layout_by_customer_gives_its_columns_when_asked(index: Index, large: Frame) -> None:
-    """A metric that sums nothing reads the rows themselves, customer by customer in order of time."""
-    customers, ((rows, bounds),) = by_customer([Stretch(index, 1_000, 90_000)])
-    assert isinstance(rows, Grouped)
-    cut = large.slice(1_000, 90_000)
-    order, codes, same = kernels.groups(cut.customer)
-    assert (customers.tolist(), bounds.tolist()) == (codes.tolist(), same.tolist())
-    for name in ("ts", "seq", "quantity", "customer"):
-        assert getattr(rows, name).tolist() == getattr(cut, name)[order].tolist()
-    assert rows.maxima(bounds, -1).tolist() == kernels.maxima(cut.quantity[order], same, -1).tolist()
+def test_what_not_every_question_needs_can_be_let_go() -> None:
+    index = Index(frame(large(90))).prepare()
+    needed, lanes = index.nbytes, index.by(CUSTOMER)
+    for key in KEYS:
+        index.by(key).prepare()
+    assert index.nbytes > needed
+    index.forget()
+    assert index.nbytes == needed
+    assert index.by(CUSTOMER) is lanes
 
 
-@pytest.mark.parametrize("rows", [0, 1, 31, 32, 33, 1_000])
-def test_sums_beyond_64_bits_are_exact(rows: int) -> None:
-    """In time and by customer, also where a running total would not fit an int64."""
-    made = frame(rows, customers=5, largest=100)
-    made = Frame(made.ts, made.seq, np.full(rows, HUGE), made.customer)
-    index = Index(made)
-    assert whole(index.sums(np.array([0, rows], np.int64))) == [rows * HUGE]
-    customers, laid = by_customer([Stretch(index, 0, rows)])
-    counts = np.unique(made.customer, return_counts=True)[1].tolist()
-    assert whole(laid[0][0].sums(laid[0][1])) == [count * HUGE for count in counts]
-    assert len(customers) == len(counts)
-
-
-def test_missing_codes_are_no_value() -> None:
-    """A distinct count passes over rows without the property."""
-    order = Order(np.array([-1, 3, -1, 3, 7, -1], np.int32))
-    assert order.distinct(np.array([0, 1, 4, 6], np.int64)).tolist() == [0, 1, 1]
-    assert order.distinct(np.array([0, 6], np.int64)).tolist() == [2]
+def test_which_key_covers_others_is_that_of_the_frame() -> None:
+    """A key covers another when it has a value wherever the other has one."""
+    index = Index(frame([Row(1, 1, 1, 1, 0, 3), Row(2, 2, 1, 1, 0, -1)]))
+    assert index.covering(("plan", "seat")) == "plan"
+    assert index.covering(("seat", "plan")) is None
+    assert index.covering(("seat",)) == "seat"
+    assert index.covering(("other", "seat")) == "seat"
+    assert index.covering(("other", "another")) == "other"
+    assert [index.covering(("seat", "plan")), index.covering(("plan", "seat"))] == [None, "plan"]

@@ -131,3 +131,102 @@ def test_groups_are_right_at_the_edges_of_16_bits(most: int) -> None:
 
 def test_counts_are_the_rows_between_the_bounds() -> None:
     assert kernels.counts(ints([0, 0, 3, 10, 10])).tolist() == [0, 3, 7, 0]
+
+
+positions = st.integers(0, 40)
+
+
+@examples(150)
+@given(
+    st.lists(st.lists(st.integers(-5, 9), max_size=9).map(sorted), min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(-7, 11), positions, positions), max_size=20),
+    st.sampled_from([np.int32, np.int64]),
+)
+def test_a_search_finds_the_first_place_of_its_range_that_is_not_below(
+    runs: list[list[int]], searches: list[tuple[int, int, int, int]], dtype: type
+) -> None:
+    """In ranges that rise each on its own; the end of the range when all is below, and its start when it is empty."""
+    values = [value for run in runs for value in run]
+    starts = np.cumsum([0, *map(len, runs)]).tolist()
+    cases = []
+    for run, target, one, other in searches:
+        low, high = starts[run % len(runs)], starts[run % len(runs) + 1]
+        a, b = sorted((min(low + one, high), min(low + other, high)))
+        cases.append((a, b, target))
+    lows, highs, targets = (ints([case[column] for case in cases]) for column in range(3))
+    found = kernels.bisect(np.array(values, dtype), lows, highs, targets).tolist()
+    assert found == [next((p for p in range(a, b) if values[p] >= target), b) for a, b, target in cases]
+    assert (lows.tolist(), highs.tolist()) == ([case[0] for case in cases], [case[1] for case in cases])
+
+
+@examples(150)
+@given(
+    st.lists(st.integers(0, MAX), max_size=70),
+    st.lists(st.tuples(st.integers(0, 70), st.integers(0, 70)), max_size=9),
+    st.sampled_from([1, 2, 8, 64]),
+    st.sampled_from([(np.maximum, max, kernels.LEAST), (np.minimum, min, kernels.MOST)]),
+)
+def test_extremes_of_cells_are_those_of_blocks_and_ragged_ends(
+    rows: list[int], pairs: list[tuple[int, int]], block: int, kind: tuple[Any, Callable[..., int], int]
+) -> None:
+    """However the cells lie to the blocks; the identity where a cell is empty."""
+    ufunc, plain, identity = kind
+    values = ints(rows)
+    cells = sorted(tuple(sorted((min(a, len(rows)), min(b, len(rows))))) for a, b in pairs)
+    starts, ends = ints([a for a, _ in cells]), ints([b for _, b in cells])
+    full = len(rows) // block
+    blocks = ufunc.reduce(values[: full * block].reshape(full, block), axis=1)
+    found = kernels.extremes(ufunc, lambda places: values[places], blocks, (starts, ends), identity, block)
+    assert found.tolist() == [plain(rows[a:b], default=identity) for a, b in cells]
+
+
+def test_extremes_of_more_cells_than_are_looked_at_together() -> None:
+    rows = np.arange(40_000)[::-1].copy()
+    starts = np.arange(39_998)
+    blocks = np.maximum.reduce(rows.reshape(-1, 64), axis=1)
+    found = kernels.extremes(np.maximum, lambda places: rows[places], blocks, (starts, starts + 3), -1, 64)
+    assert found.tolist() == rows[:-2].tolist()
+
+
+@examples(100)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 6)), max_size=12))
+def test_ranges_give_their_places_one_after_another(cells: list[tuple[int, int]]) -> None:
+    """Also where they are empty, overlap, or do not rise."""
+    starts, lengths = ints([start for start, _ in cells]), ints([length for _, length in cells])
+    expected = [place for start, length in cells for place in range(start, start + length)]
+    assert kernels.ranges(starts, starts + lengths).tolist() == expected
+
+
+@examples(100)
+@given(codes, st.lists(st.integers(-2, 9), max_size=12))
+def test_runs_of_codes_are_where_their_rows_begin_and_end(rows: list[int], asked: list[int]) -> None:
+    ordered = sorted(rows)
+    known = sorted(set(rows))
+    starts = ints([ordered.index(code) for code in known] + [len(rows)])
+    low, high = kernels.runs_of(np.array(known, np.int32), starts, np.array(asked, np.int32))
+    for code, a, b in zip(asked, low.tolist(), high.tolist(), strict=True):
+        assert ordered[a:b] == [code] * rows.count(code)
+        assert 0 <= a <= b <= len(rows)
+        # Where it would stand: what is before it is smaller, so that the runs of rising codes rise.
+        assert all(own < code for own in ordered[:a])
+
+
+@examples(100)
+@given(codes, st.lists(st.integers(-1, 9), unique=True).map(sorted), st.sampled_from([np.int32, np.int64]))
+def test_rows_that_lack_all_of_the_codes(rows: list[int], asked: list[int], dtype: type) -> None:
+    """The missing code is one like any other, whether codes are small or those of two keys."""
+    wide = [code if dtype is np.int32 else (code + 1) << 32 for code in rows]
+    wanted = [code if dtype is np.int32 else (code + 1) << 32 for code in asked]
+    found = kernels.lacks(np.array(wide, dtype), np.array(wanted, dtype))
+    assert found.tolist() == [code not in asked for code in rows]
+
+
+@pytest.mark.parametrize("most", [3, 65_534, 65_535, 2**31 - 2])
+def test_codes_of_two_keys_are_ordered_by_the_first_and_then_the_second(most: int) -> None:
+    """Stable, and the missing code comes first."""
+    rng = np.random.default_rng(most)
+    pairs = rng.integers(max(-1, most - 40), most, (2, 2_000), endpoint=True)
+    pairs[:, rng.integers(0, 2_000, 200)] = -1
+    joined = ((pairs[0] + 1) << 32) | (pairs[1] + 1)
+    expected = sorted(range(2_000), key=lambda place: (pairs[0][place], pairs[1][place], place))
+    assert kernels.order(joined).tolist() == expected

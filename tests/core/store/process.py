@@ -1,4 +1,4 @@
-"""What the tests run in a process of its own: `migrate URL` and `append URL`."""
+"""What the tests run in a process of its own: `migrate URL`, `append URL` and `void URL`."""
 
 from __future__ import annotations
 
@@ -28,5 +28,14 @@ def append(store: Store) -> None:
         print(*(one.event.seq for one in stored), flush=True)
 
 
+def void(store: Store) -> None:
+    """Append batches and void each of their events, for ever, printing its sequence when that is acknowledged."""
+    [meter] = store.meters.all()
+    for turn in itertools.count():
+        for one in store.events.append([new(meter) for _ in range(BATCH)], NOW + turn):
+            store.voids.add(one.event.seq, "a reason", "key:a", NOW + turn)
+            print(one.event.seq, flush=True)
+
+
 if __name__ == "__main__":
-    {"migrate": migrate, "append": append}[sys.argv[1]](Store(sys.argv[2]))
+    {"migrate": migrate, "append": append, "void": void}[sys.argv[1]](Store(sys.argv[2]))

@@ -69,6 +69,27 @@ def test_sequences_are_committed_in_their_order(store: Store) -> None:
     assert [row[0] for row in store.events.read_after(0)] == [1, 2]
 
 
+def test_a_void_waits_for_the_batch_before_it(store: Store) -> None:
+    """A void takes its sequence after whoever has one and is not committed, so no reader can pass over the earlier."""
+    [first] = store.events.append([new(make_meter(store), "k")], NOW)
+    done = threading.Event()
+
+    def void() -> None:
+        store.voids.add(first.event.seq, "r", "key:a", NOW)
+        done.set()
+
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE ingest SET last_seq = last_seq + 1")
+        thread = threading.Thread(target=void)
+        thread.start()
+        assert not done.wait(0.3)
+        assert list(store.voids.read_after(0)) == []
+        copied = "SELECT 2, meter_pk, customer_pk, timestamp, quantity, ingested_at, 'l', NULL FROM events"
+        connection.exec_driver_sql(f"INSERT INTO events {copied}")
+    thread.join()
+    assert [row[0] for row in store.voids.read_after(0)] == [3]
+
+
 @pytest.mark.parametrize("level", ["serializable", "repeatable read"])
 def test_isolation_is_ours(postgresql: Server, level: str) -> None:
     """Racing batches work also where the server's default isolation is stricter than what the store needs."""

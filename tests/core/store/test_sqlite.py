@@ -254,10 +254,28 @@ def test_killed_while_writing(store: Store, url: str) -> None:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
 
 
-def _killed(url: str, seconds: float) -> set[int]:
+def test_killed_while_voiding(store: Store, url: str) -> None:
+    """Every void acknowledged before a process was killed is there afterwards, at most one more, and the sequences have
+    no gap.
+    """
+    make_meter(store)
+    acknowledged: set[int] = set()
+    for seed in range(3):
+        acknowledged |= _killed(url, random.Random(seed).uniform(0.02, 0.25), "void")
+        voids = store.voids.read_after(0)
+        assert acknowledged <= {row[1] for row in voids}
+        assert len(voids) <= len(acknowledged) + seed + 1
+        taken = sorted([row[0] for row in voids] + [row[0] for row in store.events.read_after(0)])
+        assert taken == list(range(1, store.events.last_seq() + 1))
+    assert len(acknowledged) > 3 * BATCH
+    with store.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+
+
+def _killed(url: str, seconds: float, work: str = "append") -> set[int]:
     """The sequences that a process had acknowledged when it was killed."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.core.store.process", "append", url], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.core.store.process", work, url], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     lines = [process.stdout.readline()]

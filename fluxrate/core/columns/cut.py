@@ -1,0 +1,247 @@
+"""Rows as metrics read them, answered from the indexes of an arrangement: `Cut` for cells of it with a few rows left
+out, `Union` for a cut together with the rows that came since.
+
+The rows of the cells stand one after another, and `bounds` cuts them where the cells end. Asked with these bounds, the
+indexes answer; columns are made only when a metric asks for them, or asks with other bounds.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from fluxrate.core.columns import kernels
+from fluxrate.core.columns.arrangement import Arrangement
+from fluxrate.core.columns.frame import Frame, merge_cells
+from fluxrate.core.columns.keys import CUSTOMER, Key
+from fluxrate.core.columns.types import Codes, Ints
+
+NO_ROWS: Ints = np.empty(0, np.int64)
+Added = tuple[Codes, Ints]
+"""Codes of further rows, and their bounds for the same cells."""
+
+
+class _Columns:
+    """The columns of `frame`, which a subclass makes when first asked."""
+
+    @property
+    def frame(self) -> Frame:
+        """The rows themselves."""
+        raise NotImplementedError
+
+    @property
+    def ts(self) -> Ints:
+        """Event time."""
+        return self.frame.ts
+
+    @property
+    def seq(self) -> Ints:
+        """Ingest sequence."""
+        return self.frame.seq
+
+    @property
+    def quantity(self) -> Ints:
+        """Quantity in the meter's smallest unit."""
+        return self.frame.quantity
+
+    @property
+    def customer(self) -> Codes:
+        """Customer code."""
+        return self.frame.customer
+
+    @property
+    def property(self) -> Codes:
+        """Codes of the counted property; -1 where an event has none."""
+        return self.frame.property
+
+
+class Cut(_Columns):
+    """The rows of an arrangement in the cells `[start, end)` of places, which rise and do not overlap, without those at
+    the places `removed`, which rise too. `counted` is the key whose distinct values a metric may count.
+    """
+
+    def __init__(self, rows: Arrangement, starts: Ints, ends: Ints, removed: Ints, counted: Key | None) -> None:
+        self.rows = rows
+        self.starts = starts
+        self.ends = ends
+        self.counted = counted
+        self.removed = self._cell = NO_ROWS
+        lengths = ends - starts
+        if len(removed):
+            cell = np.searchsorted(starts, removed, side="right") - 1
+            inside = cell >= 0
+            inside[inside] = removed[inside] < ends[cell[inside]]
+            self.removed, self._cell = removed[inside], cell[inside]
+            lengths = lengths - np.bincount(self._cell, minlength=len(starts))
+        self.bounds: Ints = np.zeros(len(starts) + 1, np.int64)
+        np.cumsum(lengths, out=self.bounds[1:])
+
+    def __len__(self) -> int:
+        return int(self.bounds[-1])
+
+    def _own(self, bounds: Ints) -> bool:
+        return bounds is self.bounds or np.array_equal(bounds, self.bounds)
+
+    @cached_property
+    def _frame(self) -> Frame:
+        taken = self.rows.take(self.starts, self.ends)
+        if self.counted is not None:
+            taken = taken.with_property(taken.column(self.counted))
+        if not len(self.removed):
+            return taken
+        keep = np.ones(len(taken), np.bool_)
+        before = np.cumsum(self.ends - self.starts) - (self.ends - self.starts)
+        keep[self.removed - self.starts[self._cell] + before[self._cell]] = False
+        return taken.take(np.flatnonzero(keep))
+
+    @property
+    def frame(self) -> Frame:
+        """The rows themselves; views where nothing is left out of an arrangement by time."""
+        return self._frame
+
+    def sums(self, bounds: Ints) -> tuple[Ints, Ints]:
+        """Exact sum of quantities per bucket, as limbs."""
+        if not self._own(bounds):
+            return self.frame.sums(bounds)
+        high, low = self.rows.sums(self.starts, self.ends)
+        if len(self.removed):
+            lost = self.rows.frame.quantity[self.rows.positions(self.removed)]
+            cells = np.searchsorted(self._cell, np.arange(len(self.starts) + 1))
+            lost_high, lost_low = kernels.sums(lost, cells)
+            return high - lost_high, low - lost_low
+        return high, low
+
+    def maxima(self, bounds: Ints) -> Ints:
+        """Largest quantity per bucket; `kernels.LEAST` where there is no row."""
+        if not self._own(bounds):
+            return self.frame.maxima(bounds)
+        return self._back(np.maximum, self.rows.maxima(*self._around_removed))
+
+    def minima(self, bounds: Ints) -> Ints:
+        """Smallest quantity per bucket; `kernels.MOST` where there is no row."""
+        if not self._own(bounds):
+            return self.frame.minima(bounds)
+        return self._back(np.minimum, self.rows.minima(*self._around_removed))
+
+    @property
+    def _around_removed(self) -> tuple[Ints, Ints]:
+        """The cells, each broken at the rows that are left out."""
+        if not len(self.removed):
+            return self.starts, self.ends
+        # Pieces do not overlap: sorted apart, the k-th start belongs to the k-th end.
+        starts = np.sort(np.concatenate((self.starts, self.removed + 1)))
+        return starts, np.sort(np.concatenate((self.ends, self.removed)))
+
+    def _back(self, ufunc: np.ufunc, pieces: Ints) -> Ints:
+        """What the pieces of each cell come to."""
+        if not len(self.removed):
+            return pieces
+        first = np.arange(len(self.starts)) + np.searchsorted(self._cell, np.arange(len(self.starts)))
+        found: Ints = ufunc.reduceat(pieces, first)
+        return found
+
+    def lasts(self, bounds: Ints) -> tuple[Ints, Ints, Ints]:
+        """Time, sequence and quantity of the last row per bucket; -1 where there is none."""
+        if not self._own(bounds):
+            return self.frame.lasts(bounds)
+        filled = bounds[1:] > bounds[:-1]
+        places = self.ends[filled] - 1
+        if len(self.removed):
+            # The last row that is left has so many left ones before it.
+            rank = places - np.searchsorted(self.removed, places, side="right")
+            places = rank + np.searchsorted(self.removed - np.arange(len(self.removed)), rank, side="right")
+        positions = self.rows.positions(places)
+        out = np.full((3, len(filled)), -1, np.int64)
+        frame = self.rows.frame
+        for row, column in zip(out, (frame.ts, frame.seq, frame.quantity), strict=True):
+            row[filled] = column[positions]
+        return out[0], out[1], out[2]
+
+    def distinct(self, bounds: Ints) -> Ints:
+        """Distinct values of the counted property per bucket."""
+        if self.counted is None or not self._own(bounds):
+            return self.frame.distinct(bounds)
+        return self.distinct_of(self.counted, None)
+
+    def distinct_of(self, key: Key, added: Added | None) -> Ints:
+        """Distinct codes of a key per cell, of these rows and of added ones."""
+        if key == CUSTOMER == self.rows.key:
+            # In the lanes of customers a cell has one customer or none.
+            more = 0 if added is None else np.diff(added[1])
+            return (np.diff(self.bounds) + more > 0).astype(np.int64)
+        order = self.rows.order(key)
+        found = np.zeros(len(self.starts), np.int64)
+        filled = self.ends > self.starts
+        found[filled] = order.distinct(self.starts[filled], self.ends[filled])
+        cell, codes, change = self._changes(key, added)
+        if not len(cell):
+            return found
+        # A cell and the rank of a code in one integer: numpy sorts rows of two several times more slowly.
+        known, ranks = np.unique(codes, return_inverse=True)
+        pairs, inverse = np.unique(cell * len(known) + ranks, return_inverse=True)
+        net = np.zeros(len(pairs), np.int64)
+        np.add.at(net, inverse, change)
+        cell, codes = pairs // len(known), known[pairs % len(known)]
+        before = order.places(codes, self.ends[cell]) - order.places(codes, self.starts[cell])
+        np.add.at(found, cell, (before + net > 0).astype(np.int64) - (before > 0))
+        return found
+
+    def _changes(self, key: Key, added: Added | None) -> tuple[Ints, Ints, Ints]:
+        """Rows left out (-1) and added (1): the cell and the code of each that has one."""
+        cell = self._cell
+        codes = self.rows.frame.column(key)[self.rows.positions(self.removed)].astype(np.int64)
+        change = np.full(len(codes), -1, np.int64)
+        if added is not None:
+            more, bounds = added
+            more = more[bounds[0] : bounds[-1]]
+            cell = np.concatenate((cell, np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))))
+            codes = np.concatenate((codes, more))
+            change = np.concatenate((change, np.ones(len(more), np.int64)))
+        known = codes >= 0
+        return cell[known], codes[known], change[known]
+
+
+class Union(_Columns):
+    """A cut and further rows, both cut into the same cells, as one set of rows: for metrics that cannot combine parts.
+
+    Distinct counts come from the indexes; columns are merged when a metric asks for them.
+    """
+
+    def __init__(self, cut: Cut, added: Frame, added_bounds: Ints) -> None:
+        self._cut = cut
+        self._added = added
+        self._added_bounds = added_bounds
+        self.bounds: Ints = cut.bounds + added_bounds - added_bounds[0]
+
+    @cached_property
+    def _frame(self) -> Frame:
+        return merge_cells([(self._cut.frame, self._cut.bounds), (self._added, self._added_bounds)])[0]
+
+    @property
+    def frame(self) -> Frame:
+        """The rows themselves."""
+        return self._frame
+
+    def sums(self, bounds: Ints) -> tuple[Ints, Ints]:
+        """Exact sum of quantities per bucket, as limbs."""
+        return self.frame.sums(bounds)
+
+    def maxima(self, bounds: Ints) -> Ints:
+        """Largest quantity per bucket."""
+        return self.frame.maxima(bounds)
+
+    def minima(self, bounds: Ints) -> Ints:
+        """Smallest quantity per bucket."""
+        return self.frame.minima(bounds)
+
+    def lasts(self, bounds: Ints) -> tuple[Ints, Ints, Ints]:
+        """Time, sequence and quantity of the last row per bucket."""
+        return self.frame.lasts(bounds)
+
+    def distinct(self, bounds: Ints) -> Ints:
+        """Distinct values of the counted property per bucket."""
+        counted = self._cut.counted
+        if counted is None or not np.array_equal(bounds, self.bounds):
+            return self.frame.distinct(bounds)
+        return self._cut.distinct_of(counted, (self._added.property, self._added_bounds))

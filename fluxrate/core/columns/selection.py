@@ -1,0 +1,192 @@
+"""The rows that a question is about, and how they are cut into cells: by time, or by the codes of a key and time.
+
+A selection has at most one part that indexes answer, and frames that are scanned: the tail, or what filters left over.
+A layout is the same rows with bounds: cell c of every part is one bucket of the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from fluxrate.core.columns import kernels
+from fluxrate.core.columns.arrangement import Arrangement
+from fluxrate.core.columns.cut import NO_ROWS, Cut, Union
+from fluxrate.core.columns.frame import Frame, merge_cells
+from fluxrate.core.columns.index import Index
+from fluxrate.core.columns.keys import CUSTOMER, Key
+from fluxrate.core.columns.types import Codes, Ints
+
+_FEW_LANES = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Rows cut into the same cells: a cut that indexes answer, and frames with their bounds."""
+
+    cut: Cut | None
+    scanned: tuple[tuple[Frame, Ints], ...]
+
+    @property
+    def parts(self) -> list[tuple[Cut | Frame, Ints]]:
+        """Each part with its bounds; what they come to can be combined."""
+        return [*([] if self.cut is None else [(self.cut, self.cut.bounds)]), *self.scanned]
+
+    def whole(self) -> tuple[Cut | Frame | Union, Ints]:
+        """All rows as one part with its bounds."""
+        if self.cut is None:
+            return merge_cells(self.scanned)
+        if not self.scanned:
+            return self.cut, self.cut.bounds
+        union = Union(self.cut, *merge_cells(self.scanned))
+        return union, union.bounds
+
+    def counts(self) -> Ints:
+        """Rows per cell."""
+        return sum(np.diff(bounds) for _, bounds in self.parts)  # type: ignore[return-value]
+
+    def customers(self) -> Ints:
+        """Distinct customers per cell."""
+        if self.cut is None:
+            frame, bounds = merge_cells(self.scanned)
+            return kernels.distinct(frame.customer, bounds)
+        if not self.scanned:
+            return self.cut.distinct_of(CUSTOMER, None)
+        frame, bounds = merge_cells(self.scanned)
+        return self.cut.distinct_of(CUSTOMER, (frame.customer, bounds))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """`rows` from place `first` to `last` without the places `removed`, and all of `frames`, each in order of time."""
+
+    rows: Arrangement
+    first: int
+    last: int
+    removed: Ints = field(default_factory=lambda: NO_ROWS)
+    frames: tuple[Frame, ...] = ()
+    counted: Key | None = None
+
+    def __len__(self) -> int:
+        return len(self.cut()) + sum(map(len, self.frames))
+
+    def cut(self) -> Cut:
+        """The indexed part as one cell."""
+        return self._cut(self.rows, np.array([self.first]), np.array([self.last]), self.removed)
+
+    def _cut(self, rows: Arrangement, starts: Ints, ends: Ints, removed: Ints) -> Cut:
+        return Cut(rows, starts, ends, removed, self.counted)
+
+    def by_time(self, edges: Ints) -> Layout:
+        """Cut at edges of time."""
+        scanned = tuple((frame, frame.bounds(edges)) for frame in self.frames if len(frame))
+        if self.last == self.first and scanned:
+            return Layout(None, scanned)
+        places = self._places(edges)
+        return Layout(self._cut(self.rows, places[:-1], places[1:], self.removed), scanned)
+
+    def _places(self, edges: Ints) -> Ints:
+        places = np.searchsorted(self.rows.frame.ts, edges)
+        if self.rows.lanes is not None:
+            lane = self.rows.lanes.positions[self.first : self.last]
+            places = np.searchsorted(lane, places.astype(np.int32)) + self.first
+        return np.minimum(np.maximum(places, self.first), self.last)
+
+    def by(self, key: Key, index: Index, edges: Ints, codes: Codes | None = None) -> tuple[Codes, Layout]:
+        """Cut by the codes of a key (all there are unless some are given; both rise) and at edges of time, which cover
+        the selection's window. Cells stand code by code.
+        """
+        some = self if self.rows.lanes is None else self.scanned()
+        if codes is None:
+            every = [some._codes(key, index), *(np.unique(frame.column(key)) for frame in some.frames)]
+            codes = np.unique(np.concatenate(every))
+        scanned = tuple(_in_lanes(frame, key, codes, edges) for frame in some.frames if len(frame))
+        if some.last == some.first and scanned:
+            return codes, Layout(None, scanned)
+        return codes, Layout(some._lanes(key, index, codes, edges), scanned)
+
+    def _codes(self, key: Key, index: Index) -> Codes:
+        """The codes that have a row in the window, among them perhaps some whose rows are all left out."""
+        lanes = index.by(key).lanes
+        if lanes is None or self.first == self.last:
+            return np.empty(0, np.int32)
+        known, starts = lanes.runs
+        begins, stops = (
+            kernels.bisect(lanes.positions, starts[:-1], starts[1:], np.full(len(known), position))
+            for position in (self.first, self.last)
+        )
+        return known[stops > begins]
+
+    def _lanes(self, key: Key, index: Index, codes: Codes, edges: Ints) -> Cut:
+        rows = index.by(key)
+        places = _lane_places(rows, codes, self._places(edges)).reshape(len(codes), len(edges))
+        removed = NO_ROWS
+        if len(self.removed) and rows.lanes is not None:
+            removed = np.sort(rows.lanes.places(rows.frame.column(key)[self.removed], self.removed))
+        return self._cut(rows, places[:, :-1].ravel(), places[:, 1:].ravel(), removed)
+
+    def scanned(self) -> Selection:
+        """The same rows with nothing left to the indexes."""
+        frames = (self.cut().frame, *self.frames)
+        return replace(self, first=0, last=0, removed=NO_ROWS, frames=tuple(frame for frame in frames if len(frame)))
+
+    def customers_without(self, key: Key, codes: Codes) -> int:
+        """How many customers the rows have that have none of the codes."""
+        some = self if self.rows.lanes is None else self.scanned()
+        found = [frame.customer[kernels.lacks(frame.column(key), codes)] for frame in some.frames]
+        window = slice(some.first, some.last)
+        keep = kernels.lacks(some.rows.frame.column(key)[window], codes)
+        keep[some.removed[(some.removed >= some.first) & (some.removed < some.last)] - some.first] = False
+        found.append(some.rows.frame.customer[window][keep])
+        return int(np.count_nonzero(np.bincount(np.concatenate(found))))
+
+    def without(self, key: Key, codes: Codes) -> Selection:
+        """The rows that have none of the codes, scanned."""
+        some = self.scanned()
+        left = [frame.take(np.flatnonzero(kernels.lacks(frame.column(key), codes))) for frame in some.frames]
+        return replace(some, frames=tuple(frame for frame in left if len(frame)))
+
+
+def span(selection: Selection) -> tuple[int, int] | None:
+    """Time of the first and of the last row; None when there is none."""
+    frames = [frame for frame in selection.frames if len(frame)]
+    found = [(int(frame.ts[0]), int(frame.ts[-1])) for frame in frames]
+    left = np.setdiff1d(_edge_places(selection), selection.removed)
+    if len(left):
+        ts = selection.rows.frame.ts[selection.rows.positions(left[[0, -1]])]
+        found.append((int(ts[0]), int(ts[1])))
+    return (min(a for a, _ in found), max(b for _, b in found)) if found else None
+
+
+def _edge_places(selection: Selection) -> Ints:
+    """Enough places at both ends that some are left when all removed ones are taken away."""
+    first, last, spare = selection.first, selection.last, len(selection.removed) + 1
+    head = np.arange(first, min(last, first + spare))
+    return np.union1d(head, np.arange(max(first, last - spare), last))
+
+
+def _in_lanes(frame: Frame, key: Key, codes: Codes, edges: Ints) -> tuple[Frame, Ints]:
+    """The rows that have one of the codes by (code, time), and where the codes and the edges cut them."""
+    order, known, runs = kernels.groups(frame.column(key))
+    low, high = kernels.runs_of(known, runs, codes)
+    rows = frame.take(order[kernels.ranges(low, high)])
+    ends = np.cumsum(high - low)
+    count = len(edges)
+    searches = np.repeat(ends - (high - low), count), np.repeat(ends, count), np.tile(edges, len(codes))
+    places = kernels.bisect(rows.ts, *searches).reshape(len(codes), count)
+    return rows, np.append(places[:, :-1].ravel(), len(rows))
+
+
+def _lane_places(rows: Arrangement, codes: Codes, positions: Ints) -> Ints:
+    """The places where the positions cut each code's lane, code by code."""
+    if rows.lanes is None or not len(codes):
+        return np.zeros(len(codes) * len(positions), np.int64)
+    low, high = kernels.runs_of(*rows.lanes.runs, codes)
+    count = len(positions)
+    if len(codes) > _FEW_LANES:
+        searches = np.repeat(low, count), np.repeat(high, count), np.tile(positions, len(codes))
+        return kernels.bisect(rows.lanes.positions, *searches)
+    narrow = positions.astype(np.int32)
+    lanes = zip(low.tolist(), high.tolist(), strict=True)
+    return np.concatenate([np.searchsorted(rows.lanes.positions[a:b], narrow) + a for a, b in lanes])

@@ -1,0 +1,177 @@
+"""From a question to the rows of the columns it is about: what indexes can answer is left to them, the rest is taken.
+
+Nothing here scans what an index answers. Equality with one customer or one metadata value is a lane of an arrangement;
+with several, or together with other filters, the index finds the rows and only those are looked at. Bounds on
+quantities look at every row of the window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fluxrate.core import filters
+from fluxrate.core.columns.cut import NO_ROWS
+from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.index import Index
+from fluxrate.core.columns.keys import Key
+from fluxrate.core.columns.selection import Selection
+from fluxrate.core.columns.snapshot import State
+from fluxrate.core.columns.types import Ints
+from fluxrate.core.filters import Lane, Mask, Scope
+from fluxrate.core.live import properties
+from fluxrate.core.metric import Metric
+
+_FEW = 4_096
+_FRACTION = 16
+"""Rows left out of an indexed base are corrected for one by one; beyond this part of it a scan is cheaper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The rows of a question, and the index whose arrangements can lay them out by other keys."""
+
+    selection: Selection
+    index: Index
+
+
+def choose(state: State, scope: Scope, metric: Metric, keys: Sequence[Key] = ()) -> Chosen:
+    """The rows of the meter that count for the scope's query; `keys` are those the answer is broken down by."""
+    chosen = _Choice(state, scope, [part for key in keys for part in key.parts if part is not None]).chosen()
+    return _counting(chosen, scope) if metric.needs_property else chosen
+
+
+class _Choice:
+    """One question while its rows are being found."""
+
+    def __init__(self, state: State, scope: Scope, columns: Sequence[str]) -> None:
+        window, meter = scope.query.window, scope.meter
+        snapshot = state.snapshot(meter.pk)
+        seq = state.seq if scope.query.as_of is None else scope.query.as_of
+        self.scope = scope
+        self.lanes = filters.lanes(scope)
+        self.seq, self.index, self.dead = seq, snapshot.index, snapshot.dead_at(seq)
+        if meter.filters:
+            # Its filters never change once it has events, so the rows that pass them have an index of their own.
+            subset = self.index.subset(meter.filters, self._counted)
+            self.index, self.dead = subset.index, subset.of(self.dead)
+        first, last = np.searchsorted(self.index.frame.ts, (window.start, window.end))
+        self.first, self.last = int(first), int(last)
+        self.keep = {*columns, *properties(meter)}
+        added = [frame.window(window.start, window.end) for frame in snapshot.added(seq)]
+        self.frames = [self._passing(frame) for frame in added if len(frame)]
+
+    def _counted(self, frame: Frame) -> Mask:
+        mask = filters.meter_mask(frame, self.scope.meter, self.scope.coder)
+        return np.ones(len(frame), np.bool_) if mask is None else mask
+
+    def _passing(self, frame: Frame) -> Frame:
+        """The rows of a frame beside the base that pass every filter."""
+        masks = [
+            filters.meter_mask(frame, self.scope.meter, self.scope.coder),
+            filters.in_lanes(frame, self.lanes),
+            filters.mask(frame, self.scope),
+        ]
+        found = [mask for mask in masks if mask is not None]
+        return frame.take(np.logical_and.reduce(found)) if found else frame
+
+    def chosen(self) -> Chosen:
+        removed = self._removed()
+        looks = filters.looks_at_rows(self.scope.query)
+        if removed is not None and not looks and not self.lanes:
+            return self._indexed(Selection(self.index.time, self.first, self.last, removed))
+        if removed is not None and not looks and len(self.lanes) == 1 and len(self.lanes[0][1]) == 1:
+            return self._indexed(self._lane(*self.lanes[0], removed))
+        return self._scanned()
+
+    def _removed(self) -> Ints | None:
+        """Rows of the base that do not count, rising; None where they are too many to be corrected for one by one."""
+        later = self.index.later_than(self.seq)
+        if later is None or len(later) + len(self.dead) > max(_FEW, len(self.index.frame) // _FRACTION):
+            return None
+        return np.union1d(self.dead, later) if len(later) else self.dead
+
+    def _indexed(self, selection: Selection) -> Chosen:
+        return Chosen(replace(selection, frames=tuple(self.frames)), self.index)
+
+    def _lane(self, key: Key, codes: tuple[int, ...], removed: Ints) -> Selection:
+        rows = self.index.by(key)
+        if rows.lanes is None:
+            return Selection(rows, 0, 0)
+        low, high = rows.lanes.run(codes[0])
+        lane = rows.lanes.positions[low:high]
+        first, last = np.searchsorted(lane, np.array((self.first, self.last), np.int32)) + low
+        removed = removed[self.index.frame.column(key)[removed] == codes[0]]
+        places = np.searchsorted(lane, removed.astype(np.int32)) + low
+        return Selection(rows, int(first), int(last), places)
+
+    def _scanned(self) -> Chosen:
+        frame = self.index.frame.with_keys(self.keep)
+        positions = self._positions()
+        rows = frame.slice(self.first, self.last) if positions is None else frame.take(positions)
+        frames = tuple(found for found in (rows, *self.frames) if len(found))
+        return Chosen(Selection(self.index.time, 0, 0, NO_ROWS, frames), self.index)
+
+    def _positions(self) -> Ints | None:
+        """The rows of the base that pass every filter, in order of time; None for all of the window."""
+        frame, all_arrived = self.index.frame, self.seq >= self.index.newest
+        if self.lanes:
+            found = found_by(self.index, self.scope, self.lanes, self.first, self.last)
+            found = found if all_arrived else found[frame.seq[found] <= self.seq]
+            return found[~np.isin(found, self.dead)] if len(self.dead) else found
+        rows = frame.slice(self.first, self.last)
+        mask = filters.mask(rows, self.scope)
+        if not all_arrived:
+            arrived = rows.seq <= self.seq
+            mask = arrived if mask is None else mask & arrived
+        dead = self.dead[(self.dead >= self.first) & (self.dead < self.last)]
+        if mask is None and not len(dead):
+            return None
+        mask = np.ones(len(rows), np.bool_) if mask is None else mask
+        mask[dead - self.first] = False
+        return np.flatnonzero(mask) + self.first
+
+
+def found_by(index: Index, scope: Scope, lanes: Sequence[Lane], first: int, last: int) -> Ints:
+    """Positions between two others of the rows that pass the query's filters, of which some ask for equality."""
+    frame = index.frame
+    # The fewest rows that an index finds for one of the filters; the others look at these alone.
+    found = min((_in_window(index, lane, first, last) for lane in lanes), key=len)
+    if len(lanes) == 1 and not filters.looks_at_rows(scope.query):
+        return found
+    rows = frame.with_keys([part for key, _ in lanes for part in key.parts if part is not None]).take(found)
+    masks = [mask for mask in (filters.in_lanes(rows, lanes), filters.mask(rows, scope)) if mask is not None]
+    return found[np.logical_and.reduce(masks)]
+
+
+def _in_window(index: Index, lane: Lane, first: int, last: int) -> Ints:
+    key, codes = lane
+    order = index.time.order(key)
+    found = []
+    for code in codes:
+        low, high = order.run(code)
+        run = order.positions[low:high]
+        a, b = np.searchsorted(run, np.array((first, last), np.int32))
+        found.append(run[a:b])
+    if len(found) == 1:
+        return found[0]  # type: ignore[return-value]
+    return np.sort(np.concatenate(found)) if found else NO_ROWS
+
+
+def _counting(chosen: Chosen, scope: Scope) -> Chosen:
+    """The same rows with what a distinct count reads: an index's column where one key has every value."""
+    keys = properties(scope.meter)
+    selection = chosen.selection
+    covering = {frame.covering(keys) for frame in selection.frames if any(key in frame.meta for key in keys)}
+    if len(selection.cut()):
+        covering.add(chosen.index.covering(keys))
+    one = next(iter(covering), keys[0])
+    if len(covering) <= 1 and one is not None:
+        frames = tuple(frame.with_property(frame.codes(one)) for frame in selection.frames)
+        return replace(chosen, selection=replace(selection, frames=frames, counted=Key((one,))))
+    taken = selection.scanned()
+    codes = scope.coder.counted(taken.frames, keys)
+    frames = tuple(frame.with_property(mine) for frame, mine in zip(taken.frames, codes, strict=True))
+    return replace(chosen, selection=replace(taken, frames=frames))

@@ -1,0 +1,37 @@
+"""The one counter that everything with an ingest sequence takes it from, events and voids alike.
+
+Whoever takes sequences holds the counter's row until the transaction ends. So sequences are committed in their order, a
+reader that asks for what came after a sequence misses nothing, and two writers never wait for each other in a circle,
+as long as each takes its sequences before it touches anything else. On PostgreSQL this needs READ COMMITTED: what
+follows the lock must see what was committed before it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from fluxrate.core.store.schema import ingest
+
+# The last of the sequences it takes, and the moment of arrival, which never runs backwards.
+_TAKE = {
+    "sqlite": "UPDATE ingest SET last_seq = last_seq + ?, last_ingested_at = max(last_ingested_at, ?)"
+    " RETURNING last_seq, last_ingested_at",
+    "postgresql": "UPDATE ingest SET last_seq = last_seq + %s,"
+    " last_ingested_at = greatest(last_ingested_at, %s) RETURNING last_seq, last_ingested_at",
+}
+
+
+def take(connection: Connection, count: int, now: int) -> tuple[int, int]:
+    """Take `count` sequences in this write transaction: the last of them, and the moment of their arrival.
+
+    The moment is `now`, raised to that of the sequences before if the clock ran backwards. An error later in the
+    transaction gives both back.
+    """
+    last, moment = connection.exec_driver_sql(_TAKE[connection.dialect.name], (count, now)).one()
+    return last, moment
+
+
+def last_seq(connection: Connection) -> int:
+    """The last sequence given out by a finished transaction, 0 when there was none."""
+    last: int = connection.execute(select(ingest.c.last_seq)).scalar_one()
+    return last
