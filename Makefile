@@ -9,8 +9,12 @@ ARGS   ?=
 # The frozen program is built from an environment of its own: what else lies in .venv would be packed too (6 times the size).
 FREEZE := build/venv
 
+# The benchmark's contenders take more than a gigabyte, and nothing else needs them.
+BENCH := build/bench/venv
+SIZES ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format binary binary-test screenshots clean
+.PHONY: help run test lint format binary binary-test screenshots bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,9 +44,12 @@ binary-test: ## start dist/fluxrate on an empty instance and ask it for a few pa
 screenshots: $(VENV)/.ready-test ## take the pictures of the README (needs Chromium)
 	$(BIN)/python packaging/screenshots.py $(ARGS)
 
+bench: $(BENCH)/.ready ## compare with other engines, writes docs/benchmarks.md (SIZES=1e6,1e7,1e8 for more)
+	$(BENCH)/bin/python -m bench $(if $(SIZES),--sizes $(SIZES)) $(ARGS)
+
 clean: ## remove what was built; the instance folder stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find fluxrate tests packaging -name __pycache__ -type d -prune -exec rm -rf {} +
+	find fluxrate tests packaging bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 PRESENT = command -v $(PYTHON) >/dev/null || \
 	{ echo "$(PYTHON) is not there; on Debian, as root: apt-get install python3 python3-venv" >&2; exit 1; }
@@ -69,4 +76,14 @@ $(FREEZE)/bin/pip:
 $(FREEZE)/.ready: setup.cfg pyproject.toml | $(FREEZE)/bin/pip
 	@echo "Installing what the binary holds into $(FREEZE); the first time takes about a minute."
 	@$(FREEZE)/bin/python -m pip --disable-pip-version-check --quiet install ".[binary]"
+	@touch $@
+
+$(BENCH)/bin/pip:
+	@$(PRESENT)
+	@$(PYTHON) packaging/python.py
+	@$(PYTHON) -m venv $(BENCH)
+
+$(BENCH)/.ready: setup.cfg pyproject.toml | $(BENCH)/bin/pip
+	@echo "Installing the contenders into $(BENCH), more than a gigabyte; the first time takes about two minutes."
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install --editable ".[bench]"
 	@touch $@
