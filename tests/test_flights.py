@@ -237,7 +237,7 @@ def test_the_log_has_the_events_that_duckdb_finds(
     ).fetchall()
     pages = -(-len(expected) // 50)
     for number in {1, pages // 2, pages, pages + 1} - {0}:
-        page = parts.engine.log([meter], query, page=number)
+        page = parts.engine.log([meter], query, page=number, figure=True)
         assert (page.total, page.total_pages, page.usage) == (len(expected), pages, sum(row[2] for row in expected))
         rows = [(row.event.timestamp, row.customer.external_id, row.event.quantity) for row in page.rows]
         assert rows == expected[(number - 1) * 50 : number * 50]

@@ -247,7 +247,7 @@ class LiveColumns:
             def again() -> Index:
                 try:
                     return mapped()
-                except (OSError, ValueError, KeyError) as why:
+                except (OSError, EOFError, ValueError, KeyError) as why:
                     _LOG.warning("The saved columns of a meter are gone, it is read from the store: %s", why)
                     return self._reread(pk, saved.seq, coder)
 

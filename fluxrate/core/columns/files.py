@@ -18,6 +18,7 @@ import logging
 import os
 import secrets
 import shutil
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ _MANIFEST = "manifest.json"
 _WORTH_MAPPING = 4_096
 _DICTIONARIES = "dictionaries.json"
 _COLUMNS = (("ts", np.int64), ("seq", np.int64), ("quantity", np.int64), ("customer", np.int32))
+# numpy reads a file's header as a Python literal, which CPython 3.11 cannot do in two threads at once: it raises
+# SystemError, "AST constructor recursion depth mismatch".
+_PARSING = threading.Lock()
 _LOG = logging.getLogger(__name__)
 
 Dictionaries = Mapping[str, Sequence[str] | None]
@@ -61,12 +65,14 @@ class Lease:
     """Keeps a generation on disk as long as this lives."""
 
     def __init__(self, generation: Path) -> None:
-        self._handle = os.open(generation / "lock", os.O_RDONLY)
+        handle = os.open(generation / "lock", os.O_RDONLY)
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            os.close(self._handle)
+            os.close(handle)
             raise
+        # Only now: a handle closed twice may by then be another file's.
+        self._handle = handle
 
     def __del__(self) -> None:
         if hasattr(self, "_handle"):
@@ -171,7 +177,8 @@ def _former_files(folder: Path) -> Mapping[str, Any]:
     files, name = former.get("files"), former.get("generation")
     if not isinstance(files, dict) or not isinstance(name, str):
         return {}
-    return {str(folder / Path(name).name / file): found for file, found in files.items()}
+    # numpy tells of a mapped file by its resolved path.
+    return {str(folder.resolve() / Path(name).name / file): found for file, found in files.items()}
 
 
 def _linked(path: Path, array: NDArray[Any], known: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -262,7 +269,8 @@ def _typed(array: NDArray[Any], dtype: type, name: str) -> NDArray[Any]:
 def _array(path: Path) -> NDArray[Any]:
     # allow_pickle stays off: these files are never code. An empty array cannot be mapped.
     small = path.stat().st_size < _WORTH_MAPPING
-    array: NDArray[Any] = np.load(path, mmap_mode=None if small else "r", allow_pickle=False)
+    with _PARSING:
+        array: NDArray[Any] = np.load(path, mmap_mode=None if small else "r", allow_pickle=False)
     if array.ndim != 1:
         raise ValueError(f"{path.name} has {array.ndim} dimensions")
     array.flags.writeable = False
