@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -41,6 +42,8 @@ def main() -> None:
     options.add_argument("--again", action="store_true", help="write the page of the last run again")
     given = options.parse_args()
     KEPT.mkdir(parents=True, exist_ok=True)
+    # As an exception, so that servers end and files go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before its time."))
     if given.again:
         run = msgspec.json.decode(RESULTS.read_bytes(), type=Run)
     else:

@@ -245,7 +245,7 @@ def _opened(name: str) -> BinaryIO:
 def verify_command(config: Config, questions: int, seed: int | None, meter_refs: tuple[str, ...]) -> None:
     """Ask random questions of the columns and of the SQL store, and print every difference.
 
-    Works beside a running server and changes nothing. Exit status 1 if any answer differs.
+    Works beside a running server, while events arrive. Exit status 1 if any answer differs.
     """
     started = time.monotonic()
     parts = command_services(config)

@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from fluxrate.core import calendar, windows
 from fluxrate.core.calendar import Buckets, Window
-from fluxrate.core.errors import Conflict, NotFound
+from fluxrate.core.errors import Conflict, Malformed, NotFound
 from fluxrate.core.model import Meter, NewEvent
 from fluxrate.core.services import Services
 from fluxrate.core.store import audit
@@ -315,20 +315,21 @@ def test_a_mistake_in_the_window_is_found(parts: Services, monkeypatch: pytest.M
     assert any(outcome.differences for outcome in verify(parts, meters, 2 * QUESTIONS, 7))
 
 
+@pytest.mark.parametrize("mistake", [IndexError("index 7 is out of bounds"), Malformed("index 7 is malformed.")])
 def test_a_mistake_of_the_engine_is_a_difference_and_not_the_end(
-    parts: Services, monkeypatch: pytest.MonkeyPatch
+    parts: Services, monkeypatch: pytest.MonkeyPatch, mistake: Exception
 ) -> None:
     meters = fill(parts, 5)
 
     def fail(*args: object, **more: object) -> None:
-        raise IndexError("index 7 is out of bounds")
+        raise mistake
 
     monkeypatch.setattr(type(parts.engine), "ranking", fail)
     outcomes = asked(parts, meters)
     found = different(outcomes)
     assert len(outcomes) == QUESTIONS
     assert {"/customers?" in outcome.address for outcome in found} == {True}
-    assert "index 7 is out of bounds" in found[0].differences[0].columns
+    assert "index 7 is" in found[0].differences[0].columns
 
 
 def test_a_question_that_the_columns_refuse_is_told(parts: Services) -> None:

@@ -2,8 +2,8 @@
 
 The columns are those of this process: loaded from the saved files where they fit, the rest read from the store as it
 grows. SQL is read by statements of its own (`store.audit`) and added up by code of its own (`tally`, `clock`). Both
-answer as of the same sequence, so it holds while events keep arriving. A question that the columns refuse is said to be
-refused; one that they fail at is a difference.
+answer as of the same sequence, so it holds while events keep arriving. A question by metadata that is not indexed is
+said to be refused; one that the columns fail at is a difference.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fluxrate.core.answers import LogPage, Ranking, Usage
-from fluxrate.core.errors import Malformed, RuleBroken
+from fluxrate.core.errors import Malformed, NotFound, RuleBroken
 from fluxrate.core.model import Meter
 from fluxrate.core.query import META
 from fluxrate.core.services import Services
@@ -25,8 +25,8 @@ from fluxrate.core.verify.replay import Parts, Replay
 
 __all__ = ["Difference", "Outcome", "counted", "told", "verify"]
 
-_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError)
-"""What a mistake in the engine may raise."""
+_FAULTS = (Malformed, NotFound, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError)
+"""What a mistake in the engine may raise: every question is well formed and about something that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class _Checker:
         address = question.address(as_of)
         try:
             answer = self._answer(question)
-        except (Malformed, RuleBroken) as why:
+        except RuleBroken as why:
             return Outcome(number, address, refused=why.detail)
         except _FAULTS as why:
             return Outcome(number, address, (Difference("the answer", f"failed with {why!r}", "there is one"),))
