@@ -42,7 +42,7 @@ def page() -> Response:
     args = request.args.to_dict()
     query, errors = lenient(args, now)
     errors |= unclear(request.args, PARAMETERS)
-    meters = tuple(meter for meter in services().store.meters.all() if meter.status == "ACTIVE")
+    meters = tuple(meter for meter in services().catalog.meters() if meter.status == "ACTIVE")
     meter = selected(meters, args.get("meter"), errors)
     bar = window_bar(query.window, args, now)
     context = PanelContext(services(), query, meter, meters)

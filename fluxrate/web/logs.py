@@ -103,7 +103,7 @@ def page() -> Response:
 def ask(args: dict[str, str], now: int) -> Asked:
     """Read the query string."""
     query, errors = lenient(args, now)
-    asked = Asked(args, query, tuple(services().store.meters.all()), errors)
+    asked = Asked(args, query, tuple(services().catalog.meters()), errors)
     readers = {"meter_id": _meter, "customer_id": _customer, "page": _page, "page_size": _page_size, "as_of": _as_of}
     for name, reader in readers.items():
         try:

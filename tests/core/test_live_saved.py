@@ -241,3 +241,18 @@ def test_a_store_put_back_to_before_a_void_does_not_know_of_it(parts: Services, 
     again = open_instance(parts.instance)
     assert total(again, meter) == expected
     again.store.close()
+
+
+def test_a_save_of_another_version_is_replaced_at_the_next_save(parts: Services) -> None:
+    """Else every start after an upgrade would read the store anew."""
+    meter = filled(parts)
+    expected = figures(parts, meter)
+    parts.close()
+    path = parts.instance / "columns" / "manifest.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(manifest | {"version": files.VERSION - 1}), "utf-8")
+    again = open_instance(parts.instance)
+    again.live.load()
+    again.close()
+    assert json.loads(path.read_text("utf-8"))["version"] == files.VERSION
+    assert figures(open_instance(parts.instance), meter) == expected

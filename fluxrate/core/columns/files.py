@@ -158,9 +158,10 @@ def clear(folder: Path) -> None:
 
 
 def saved_seq(folder: Path) -> int:
-    """The sequence that the folder's manifest covers, 0 when there is none."""
-    found = _manifest(folder).get("seq")
-    return found if isinstance(found, int) else 0
+    """The sequence that the folder's manifest covers, 0 when there is none of this version."""
+    found = _manifest(folder)
+    seq = found.get("seq") if found.get("version") == VERSION else None
+    return seq if isinstance(seq, int) else 0
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:

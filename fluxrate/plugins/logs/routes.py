@@ -48,7 +48,7 @@ def all_events(args: dict[str, Any]) -> Response:
     """Events of all meters, or those named, newest first."""
     named = args.pop("meter_id", None)
     meters = {meter.pk: meter for meter in map(meter_of, named)} if named else None
-    return _list(args, services().store.meters.all() if meters is None else list(meters.values()))
+    return _list(args, services().catalog.meters() if meters is None else list(meters.values()))
 
 
 def _list(args: dict[str, Any], meters: Sequence[Meter]) -> Response:

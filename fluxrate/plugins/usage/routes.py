@@ -115,7 +115,7 @@ def customer_usage(args: dict[str, Any], customer: str) -> Response:
     query = replace(query_of(args, group_by="day"), customers=(found.id,))
     # One sequence for all meters: an event that arrives in between is in none of them.
     query = replace(query, as_of=parts.engine.as_of() if query.as_of is None else query.as_of)
-    meters = [meter_of(reference) for reference in named] if named else parts.store.meters.all()
+    meters = [meter_of(reference) for reference in named] if named else parts.catalog.meters()
     shape = {
         "customer_id": found.id,
         **period_shape(query.window),
