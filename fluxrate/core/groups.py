@@ -65,14 +65,14 @@ def key_of(dimensions: Sequence[str], coder: Coder) -> Key:
 
 def rank(chosen: Chosen, key: Key, window: Ints, limit: int, metric: Metric, decimals: int, coder: Coder) -> Ranked:
     """The largest groups of the window. Raises RuleBroken when there are too many to compare."""
-    codes, layout = chosen.selection.by(key, chosen.index, window)
+    codes = chosen.selection.codes(key, chosen.index)
     if len(codes) > MOST_GROUPS:
         names = " and ".join(CUSTOMER if part is None else show(part) for part in key.parts)
         raise RuleBroken(
             f"A breakdown tells at most {MOST_GROUPS:,} groups apart, but there are {len(codes):,} by {names}.",
             field="breakdown",
         )
-    found = figures(metric, layout, decimals)
+    found = figures(metric, chosen.selection.by(key, chosen.index, window, codes), decimals)
     best = found.largest(limit)
     some = found.at(best)
     rows = zip(codes[best].tolist(), some.values(), some.counts.tolist(), strict=True)
@@ -119,7 +119,7 @@ def breakdown(
     key = key_of(query.breakdown, coder)
     ranked = rank(chosen, key, cut.whole, query.limit, metric, decimals, coder)
     rising = _rising(ranked.codes, key)
-    _, layout = chosen.selection.by(key, chosen.index, cut.whole, rising)
+    layout = chosen.selection.by(key, chosen.index, cut.whole, rising)
     customers = dict(zip(rising.tolist(), layout.customers().tolist(), strict=True))
     buckets = _buckets(chosen, key, cut, rising, metric, decimals, query)
     labels = _Labels(key, coder, store, ranked.codes, query.breakdown)
@@ -142,7 +142,7 @@ def _buckets(
     """The buckets of each group."""
     if not cut.labels or not len(codes):
         return dict.fromkeys(codes.tolist(), ())
-    _, layout = chosen.selection.by(key, chosen.index, cut.edges, codes)
+    layout = chosen.selection.by(key, chosen.index, cut.edges, codes)
     found = figures(metric, layout, decimals)
     values = found.values()
     customers = layout.customers().tolist() if query.unique else None
@@ -152,7 +152,7 @@ def _buckets(
         mine = slice(place * size_, (place + 1) * size_)
         running = None
         if query.cumulative:
-            _, own = chosen.selection.by(key, chosen.index, cut.edges, codes[place : place + 1])
+            own = chosen.selection.by(key, chosen.index, cut.edges, codes[place : place + 1])
             running = cumulative(found.at(np.arange(mine.start, mine.stop)), own)
         unique = None if customers is None else customers[mine]
         rows[code] = buckets_of(cut, values[mine], found.counts[mine].tolist(), unique, running, query)

@@ -202,10 +202,15 @@ class LiveColumns:
         """Let go of what was not asked for longest, until the rest is within the limit."""
         if not self._limit:
             return
-        excess = self._excess()
-        if excess > 0 and not all(snapshot.held.saved for snapshot in self._state.meters.values()):
+        self._let_go()
+        unsaved = any(not snapshot.held.saved for snapshot in self._state.meters.values())
+        if unsaved and self._excess() > 0:
+            # Only what is saved can go. Not sooner: a save for every fold would keep the disk busy.
             self.save(force=True)
-            excess = self._excess()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        excess = self._excess()
         held = [snapshot.held for snapshot in self._state.meters.values()]
         for let_go in (Base.forget, Base.let_go):
             for base in sorted(held, key=lambda one: one.used):

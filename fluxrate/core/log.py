@@ -43,6 +43,8 @@ def _of_base(index: Index, scope: Scope, seq: int) -> Picked:
     mask, later = filters.mask(frame.slice(first, last), scope), index.later_than(seq)
     if mask is None and later is not None:
         return Everything(first, last, later)
+    if mask is not None and seq >= index.newest:
+        return Kept(first, mask)
     arrived = frame.seq[first:last] <= seq
     return Kept(first, arrived if mask is None else mask & arrived)
 

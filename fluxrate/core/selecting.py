@@ -148,7 +148,7 @@ def found_by(index: Index, scope: Scope, lanes: Sequence[Lane], first: int, last
 
 def _in_window(index: Index, lane: Lane, first: int, last: int) -> Ints:
     key, codes = lane
-    order = index.time.order(key)
+    order = index.lanes(key)
     found = []
     for code in codes:
         low, high = order.run(code)

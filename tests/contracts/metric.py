@@ -118,7 +118,8 @@ class MetricContract:
         layout = rows.selection.by_time(rows.edges)
         self.check_cells(figures(self.metric, layout, decimals), rows.buckets(rows.rows), decimals)
         for key, column in ((CUSTOMER, 3), (VALUE, 4)):
-            codes, layout = rows.selection.by(key, rows.index, rows.edges)
+            codes = rows.selection.codes(key, rows.index)
+            layout = rows.selection.by(key, rows.index, rows.edges, codes)
             cells = [
                 bucket
                 for code in codes.tolist()

@@ -164,6 +164,9 @@ def test_asking_for_many_keys_keeps_only_a_few_laid_out(tmp_path: Path) -> None:
         assert found is not None
         sums = {dict(group.key or ())[name]: group.usage for group in found}
         assert sums == {str(rest): sum(range(rest, 90, at + 2)) for rest in range(at + 2)}
+        both = Query(window, meta=((name, ("0",)), (names[at - 1], ("0", "1"))))
+        both_match = [n for n in range(90) if n % (at + 2) == 0 and n % ((at - 1) % len(names) + 2) < 2]
+        assert parts.engine.log([meter], both).total == len(both_match)
         sizes.append(live.index.nbytes)
     assert max(sizes) < 1.5 * sizes[MOST_ARRANGED]
     parts.store.close()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fluxrate.core.columns.arrangement import Arrangement
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.keys import CUSTOMER, Key
+from fluxrate.core.columns.orders import Order
 from fluxrate.core.columns.types import Ints
 
 _BLOCK = 1_024
@@ -83,6 +84,10 @@ class Index:
             found = self._by.setdefault(key, Arrangement(self.frame, key, self.time.order(key)))
             self._make_room()
         return found
+
+    def lanes(self, key: Key) -> Order:
+        """Where the rows of each code of a key are; kept as long as the arrangement by it."""
+        return self.by(key).lanes or self.time.order(key)
 
     def _make_room(self) -> None:
         """Let go of the keys that were not asked for longest; whoever reads one of them keeps what they hold."""

@@ -93,21 +93,31 @@ class Selection:
             places = np.searchsorted(lane, places.astype(np.int32)) + self.first
         return np.minimum(np.maximum(places, self.first), self.last)
 
-    def by(self, key: Key, index: Index, edges: Ints, codes: Codes | None = None) -> tuple[Codes, Layout]:
-        """Cut by the codes of a key (all there are unless some are given; both rise) and at edges of time, which cover
-        the selection's window. Cells stand code by code.
+    def by(self, key: Key, index: Index, edges: Ints, codes: Codes) -> Layout:
+        """Cut by these codes of a key, which rise, and at edges of time, which cover the selection's window.
+
+        Cells stand code by code.
         """
-        some = self if self.rows.lanes is None else self.scanned()
-        if codes is None:
-            every = [some._codes(key, index), *(np.unique(frame.column(key)) for frame in some.frames)]
-            codes = np.unique(np.concatenate(every))
+        some = self._in_time()
         scanned = tuple(_in_lanes(frame, key, codes, edges) for frame in some.frames if len(frame))
         if some.last == some.first and scanned:
-            return codes, Layout(None, scanned)
-        return codes, Layout(some._lanes(key, index, codes, edges), scanned)
+            return Layout(None, scanned)
+        return Layout(some._lanes(key, index, codes, edges), scanned)
+
+    def codes(self, key: Key, index: Index) -> Codes:
+        """The codes of a key that have a row, rising, among them perhaps some whose rows are all left out."""
+        some = self._in_time()
+        found: Codes = np.unique(
+            np.concatenate([some._codes(key, index), *(np.unique(frame.column(key)) for frame in some.frames)])
+        )
+        return found
+
+    def _in_time(self) -> Selection:
+        """The same rows with an indexed part in order of time, if any: one lane is not cut into lanes again."""
+        return self if self.rows.lanes is None else self.scanned()
 
     def _codes(self, key: Key, index: Index) -> Codes:
-        """The codes that have a row in the window, among them perhaps some whose rows are all left out."""
+        """The codes that have a row in the indexed part."""
         lanes = index.by(key).lanes
         if lanes is None or self.first == self.last:
             return np.empty(0, np.int32)
@@ -133,7 +143,7 @@ class Selection:
 
     def customers_without(self, key: Key, codes: Codes) -> int:
         """How many customers the rows have that have none of the codes."""
-        some = self if self.rows.lanes is None else self.scanned()
+        some = self._in_time()
         found = [frame.customer[kernels.lacks(frame.column(key), codes)] for frame in some.frames]
         window = slice(some.first, some.last)
         keep = kernels.lacks(some.rows.frame.column(key)[window], codes)

@@ -133,7 +133,8 @@ def test_cells_of_a_key_have_the_figures_of_their_rows(
     """By one key and by two together, code by code, for every code that has a row."""
     case = Case(data, base, [*tails, more], lane)
     key, edges = data.draw(st.sampled_from(KEYS)), case.edges(data)
-    codes, layout = case.selection.by(key, case.index, edges)
+    codes = case.selection.codes(key, case.index)
+    layout = case.selection.by(key, case.index, edges, codes)
     assert np.all(np.diff(codes) > 0)
     assert set(codes.tolist()) >= {code_of(key, row) for row in case.rows}
     assert set(codes.tolist()) <= {code_of(key, row) for row in case.reach}
@@ -153,9 +154,7 @@ def test_only_the_codes_given_are_laid_out(
     key, edges = data.draw(st.sampled_from(KEYS)), case.edges(data)
     known = sorted({code_of(key, row) for row in [*base, *more]} | {88})
     given_ = sorted(data.draw(st.lists(st.sampled_from(known), unique=True)))
-    wanted = codes_of(key, given_)
-    codes, layout = case.selection.by(key, case.index, edges, wanted)
-    assert codes.tolist() == given_
+    layout = case.selection.by(key, case.index, edges, codes_of(key, given_))
     judge_layout(
         layout, [c for code in given_ for c in by_time([r for r in case.rows if code_of(key, r) == code], edges)]
     )
@@ -167,7 +166,9 @@ def test_few_lanes_and_many_are_cut_alike(customers: int) -> None:
     rows = [Row(place // 3, place + 1, place, place * 7 % customers, 0, place % 5) for place in range(600)]
     case = Selection(Index(frame(rows)).time, 10, 590, ints([10, 300, 589]), (), SEAT)
     edges = ints([3, 50, 50, 120, 197])
-    codes, layout = case.by(CUSTOMER, Index(frame(rows)), edges)
+    index = Index(frame(rows))
+    codes = case.codes(CUSTOMER, index)
+    layout = case.by(CUSTOMER, index, edges, codes)
     left = [row for place, row in enumerate(rows) if 10 <= place < 590 and place not in (10, 300, 589)]
     cells = [c for code in codes.tolist() for c in by_time([r for r in left if r.customer == code], edges)]
     judge_layout(layout, cells)
@@ -224,7 +225,8 @@ def test_an_empty_selection_has_one_empty_cell_for_each_pair_of_edges() -> None:
     selection = Selection(index.time, 0, 0)
     judge_layout(selection.by_time(ints([0, 5, 9])), [[], []])
     for key in KEYS:
-        codes, layout = selection.by(key, index, ints([0, 9]))
+        codes = selection.codes(key, index)
+        layout = selection.by(key, index, ints([0, 9]), codes)
         assert (len(codes), layout.counts().tolist(), layout.customers().tolist()) == (0, [], [])
         assert selection.customers_without(key, codes) == 0
     assert span(selection) is None
