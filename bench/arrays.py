@@ -56,5 +56,5 @@ def in_memory(folder: Path, events: Events, customers: int) -> Ours:
     snapshot.index.prepare()
     state = State(Coder(msgspec.json.Decoder(dict).decode, names), len(events), {meter.pk: snapshot})
     ours = Ours(parts, meter)
-    ours.engine = Engine(parts.store, Still(parts.store, state), parts.registry.metrics)
+    ours.engine = Engine(parts.store, parts.catalog, Still(parts.store, state), parts.registry.metrics)
     return ours

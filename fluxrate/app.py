@@ -96,15 +96,16 @@ def build_services(config: Config, registry: Registry) -> Services:
     store = open_store(config)
     store.migrate()
     live = LiveColumns(store, config.instance / "columns", config.number("COLUMNS_MAX_BYTES"))
+    catalog = Catalog(store, config.number("REFRESH_INTERVAL_MS") / 1_000)
     vitals = Vitals.new(now())
     limits = Limits(config.number("MAX_FUTURE") * 1_000_000, config.flag("AUTO_CREATE_CUSTOMERS"))
     return Services(
         instance=config.instance,
         settings=config.values,
         store=store,
-        catalog=Catalog(store, config.number("REFRESH_INTERVAL_MS") / 1_000),
+        catalog=catalog,
         live=live,
-        engine=Engine(store, live, registry.metrics),
+        engine=Engine(store, catalog, live, registry.metrics),
         ingest=Ingest(store, live, registry.metrics, now, limits, vitals.intake),
         registry=registry,
         vitals=vitals,

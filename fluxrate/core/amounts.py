@@ -109,11 +109,16 @@ def to_number(scaled: int, decimals: int) -> Number:
 
 
 def to_numbers(scaled: Sequence[int], decimals: int) -> list[Number]:
-    """`to_number` of each, for figures that are not negative: three times as fast on an answer of many buckets."""
-    unit, places = 10**decimals, f"0{decimals}d"
+    """`to_number` of each, for figures that are not negative: many times as fast on an answer of many buckets."""
+    if not decimals:
+        return list(scaled)
+    unit, place = 10**decimals, Decimal(1).scaleb(-decimals)
+    # Of a context of its own, which refuses to round; the usual one rounds to 28 digits without a word.
+    exact = Context(prec=_EXACT, traps=[Inexact])
+    times, stripped = exact.multiply, exact.normalize
     return [
-        Decimal(f"{whole}.{part:{places}}".rstrip("0")) if part else whole
-        for whole, part in (divmod(value, unit) for value in scaled)
+        times(value, place) if value % 10 else stripped(times(value, place)) if value % unit else value // unit
+        for value in scaled
     ]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from fluxrate.core import calendar, groups, log
 from fluxrate.core.answers import LogPage, Rank, Ranking, Stats, Usage
 from fluxrate.core.calendar import Window
+from fluxrate.core.catalog import Catalog
 from fluxrate.core.columns import keys
 from fluxrate.core.columns.selection import span
 from fluxrate.core.columns.snapshot import State
@@ -39,8 +40,9 @@ _BEYOND_A_MONTH = 32 * 24 * 3_600_000_000
 class Engine:
     """The one door to figures; made once per application."""
 
-    def __init__(self, store: Store, live: LiveColumns, metrics: Metrics) -> None:
+    def __init__(self, store: Store, catalog: Catalog, live: LiveColumns, metrics: Metrics) -> None:
         self._store = store
+        self._catalog = catalog
         self._live = live
         self._metrics = metrics
 
@@ -153,8 +155,7 @@ class Engine:
 
     def customer(self, reference: str) -> Customer:
         """The customer of an id or external id; raises NotFound."""
-        # PostgreSQL takes no NUL, not even in a question.
-        found = self._store.customers.find(reference) if "\0" not in reference else None
+        found = self._catalog.customer(reference)
         if found is None:
             raise NotFound(f"No customer has the id or external id {show(reference)}.", field="customer_id")
         return found

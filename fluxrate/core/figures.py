@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -33,15 +33,12 @@ class Figures:
 
     def total(self) -> Number | None:
         """The figure of all cells together, of a metric that combines its parts."""
-        combine, partial = self.metric.combine, self.partial
+        combine = self.metric.combine
         if combine is None:
             raise TypeError(f"{self.metric.name} does not combine")
-        while (size := len(partial[0])) > 1:
-            half = size // 2
-            both = combine(tuple(array[:half] for array in partial), tuple(array[half : 2 * half] for array in partial))
-            rest = tuple(array[2 * half :] for array in partial)
-            partial = tuple(np.concatenate(pair) for pair in zip(both, rest, strict=True)) if size % 2 else both
-        return self.metric.finish(partial, [int(self.counts.sum())], self.decimals)[0]
+        gather = self.metric.gather
+        partial = _by_halves(combine, self.partial) if gather is None else gather(self.partial)
+        return self.metric.finish(partial, [int(np.add.reduce(self.counts))], self.decimals)[0]
 
     def at(self, cells: Ints) -> Figures:
         """Those of some cells."""
@@ -63,6 +60,15 @@ class Figures:
             limit -= int(np.count_nonzero(above))
             left = left[values == least]
         return np.sort(np.concatenate((*chosen, left)))
+
+
+def _by_halves(combine: Callable[[Partial, Partial], Partial], partial: Partial) -> Partial:
+    while (size := len(partial[0])) > 1:
+        half = size // 2
+        both = combine(tuple(array[:half] for array in partial), tuple(array[half : 2 * half] for array in partial))
+        rest = tuple(array[2 * half :] for array in partial)
+        partial = tuple(np.concatenate(pair) for pair in zip(both, rest, strict=True)) if size % 2 else both
+    return partial
 
 
 def figures(metric: Metric, layout: Layout, decimals: int) -> Figures:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fluxrate.core.amounts import MAX_SCALED
 from fluxrate.core.columns.coding import MOST_KEYS, MOST_VALUES, Coder
-from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.frame import Frame, Some
 from fluxrate.core.columns.keys import CUSTOMER, Key
 from fluxrate.core.columns.types import Codes
 from fluxrate.core.errors import RuleBroken
@@ -53,21 +53,21 @@ class Filter:
     help: str
     phrase: Callable[[Query], str | None]
     lanes: Callable[[Scope], list[Lane]] = lambda scope: []
-    mask: Callable[[Frame, Scope], Mask | None] = lambda frame, scope: None
+    mask: Callable[[Frame | Some, Scope], Mask | None] = lambda frame, scope: None
 
 
 def _customers(scope: Scope) -> list[Lane]:
     return [(CUSTOMER, tuple(sorted(scope.customer_pks)))] if scope.customer_pks else []
 
 
-def _at_least(frame: Frame, scope: Scope) -> Mask | None:
+def _at_least(frame: Frame | Some, scope: Scope) -> Mask | None:
     bound = scope.query.min_quantity
     if bound is None:
         return None
     return frame.quantity >= _within(math.ceil(Fraction(bound) * 10**scope.meter.decimals))
 
 
-def _at_most(frame: Frame, scope: Scope) -> Mask | None:
+def _at_most(frame: Frame | Some, scope: Scope) -> Mask | None:
     bound = scope.query.max_quantity
     if bound is None:
         return None
@@ -142,7 +142,7 @@ def lanes(scope: Scope) -> list[Lane]:
     return [lane for row in FILTERS for lane in row.lanes(scope)]
 
 
-def mask(frame: Frame, scope: Scope) -> Mask | None:
+def mask(frame: Frame | Some, scope: Scope) -> Mask | None:
     """Which rows pass the filters that look at rows one by one; None when none is in use."""
     return _all([found for row in FILTERS if (found := row.mask(frame, scope)) is not None])
 
@@ -152,12 +152,12 @@ def looks_at_rows(query: Query) -> bool:
     return query.min_quantity is not None or query.max_quantity is not None
 
 
-def in_lanes(frame: Frame, wanted: Sequence[Lane]) -> Mask | None:
+def in_lanes(frame: Frame | Some, wanted: Sequence[Lane]) -> Mask | None:
     """Which rows have one of the codes of each key; None when nothing is wanted."""
     return _all([_has(frame.column(key), codes) for key, codes in wanted])
 
 
-def meter_mask(frame: Frame, meter: Meter, coder: Coder) -> Mask | None:
+def meter_mask(frame: Frame | Some, meter: Meter, coder: Coder) -> Mask | None:
     """Which rows pass the meter's own filters; None when it has none."""
     return in_lanes(frame, [(Key((own.key,)), coder.find(own.key, own.values)) for own in meter.filters])
 

@@ -36,7 +36,7 @@ def runs(state: State, scope: Scope) -> list[Run]:
 
 def _of_base(index: Index, scope: Scope, seq: int) -> Picked:
     frame, window, lanes = index.frame, scope.query.window, filters.lanes(scope)
-    first, last = map(int, np.searchsorted(frame.ts, (window.start, window.end)))
+    first, last = frame.between(window.start, window.end)
     if lanes:
         found = found_by(index, scope, lanes, first, last)
         return Listed(found if seq >= index.newest else found[frame.seq[found] <= seq])

@@ -86,6 +86,10 @@ class Metric:
     """Zero is refused as a quantity: it would add nothing."""
     needs_property: bool = False
     """An event without the meter's property cannot be counted and is refused."""
+    gather: Callable[[Partial], Partial] | None = None
+    """What a partial of one or more buckets comes to as one bucket, where that takes less than asking `combine` again
+    and again.
+    """
     rank_by: Callable[[Partial], Partial] | None = None
     """Integers by which filled buckets stand as their figures do, the most significant first, so that a ranking need
     not finish the figure of every customer. None where only finished figures tell.

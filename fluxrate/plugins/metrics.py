@@ -27,6 +27,10 @@ def _add(one: Partial, other: Partial) -> Partial:
     return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
+def _added(partial: Partial) -> Partial:
+    return tuple(np.add.reduce(array, keepdims=True) for array in partial)
+
+
 def _wholes(partial: Partial) -> list[int]:
     high, low = partial
     if not len(high) or (int(high.max()) < _SAFE and int(np.abs(low).max()) < kernels.MOST >> 1):
@@ -70,6 +74,14 @@ def _smaller(one: Partial, other: Partial) -> Partial:
     return (np.minimum(one[0], other[0]),)
 
 
+def _largest(partial: Partial) -> Partial:
+    return (np.maximum.reduce(partial[0], keepdims=True),)
+
+
+def _smallest(partial: Partial) -> Partial:
+    return (np.minimum.reduce(partial[0], keepdims=True),)
+
+
 def _last(rows: Rows, bounds: Ints) -> Partial:
     return rows.lasts(bounds)
 
@@ -101,13 +113,33 @@ def _unique(rows: Rows, bounds: Ints) -> Partial:
 
 
 METRICS = (
-    Metric("SUM", "Sum", _sum, _sum_figures, _add, empty=0, additive=True, positive_quantity=True, rank_by=_by_sum),
     Metric(
-        "COUNT", "Count", _count, _count_figures, _add, empty=0, additive=True, counts_things=True, rank_by=_by_value
+        "SUM",
+        "Sum",
+        _sum,
+        _sum_figures,
+        _add,
+        empty=0,
+        additive=True,
+        positive_quantity=True,
+        gather=_added,
+        rank_by=_by_sum,
     ),
-    Metric("MAX", "Maximum", _max, _value_figures, _larger, empty=None, rank_by=_by_value),
-    Metric("MIN", "Minimum", _min, _value_figures, _smaller, empty=None, rank_by=_by_value),
-    Metric("AVG", "Average", _sum, _average_figures, _add, empty=None),
+    Metric(
+        "COUNT",
+        "Count",
+        _count,
+        _count_figures,
+        _add,
+        empty=0,
+        additive=True,
+        counts_things=True,
+        gather=_added,
+        rank_by=_by_value,
+    ),
+    Metric("MAX", "Maximum", _max, _value_figures, _larger, empty=None, gather=_largest, rank_by=_by_value),
+    Metric("MIN", "Minimum", _min, _value_figures, _smaller, empty=None, gather=_smallest, rank_by=_by_value),
+    Metric("AVG", "Average", _sum, _average_figures, _add, empty=None, gather=_added),
     Metric("LAST", "Latest", _last, _value_figures, _later, empty=None, rank_by=_by_value),
     Metric(
         "UNIQUE_COUNT",

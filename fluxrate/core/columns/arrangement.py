@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluxrate.core.columns import kernels
-from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.frame import Frame, Where
 from fluxrate.core.columns.keys import Key
 from fluxrate.core.columns.orders import Order
 from fluxrate.core.columns.types import Codes, Ints
@@ -23,6 +23,7 @@ CODE_STEP = 4
 """Places between two kept totals: rows by time lie side by side and are added up cheaply, rows by code do not."""
 
 _BLOCK = 64
+_STEPS = np.arange(TIME_STEP)
 
 Places = NDArray[np.signedinteger]
 Running = tuple[Ints, Ints | None]
@@ -70,21 +71,20 @@ class Arrangement:
         """Let go of the orders of all keys but one."""
         self._orders = {key: order for key, order in list(self._orders.items()) if key == but}
 
-    def take(self, starts: Ints, ends: Ints) -> Frame:
-        """The rows of the cells `[start, end)` one after another: views where they lie so, else copies."""
+    def where(self, starts: Ints, ends: Ints) -> Where:
+        """Where in the frame the rows of the cells `[start, end)` are, one after another: a slice if they lie so."""
         if len(starts) == 0:
-            return self.frame.slice(0, 0)
+            return slice(0, 0)
         if np.array_equal(starts[1:], ends[:-1]):
-            if self.lanes is None:
-                return self.frame.slice(int(starts[0]), int(ends[-1]))
-            return self.frame.take(self.lanes.positions[int(starts[0]) : int(ends[-1])])
-        return self.frame.take(self.positions(kernels.ranges(starts, ends)))
+            whole = slice(int(starts[0]), int(ends[-1]))
+            return whole if self.lanes is None else self.lanes.positions[whole]
+        return self.positions(kernels.ranges(starts, ends))
 
     def sums(self, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
         """Exact sum per cell of places `[start, end)`, as (high, low) limbs."""
         if len(starts) and np.array_equal(starts[1:], ends[:-1]):
-            high, low = self._total_before(np.append(starts, ends[-1]))
-            return _limbs(np.diff(high), None if low is None else np.diff(low))
+            high, low = self._total_before(np.concatenate((starts, ends[-1:])))
+            return _limbs(high[1:] - high[:-1], None if low is None else low[1:] - low[:-1])
         (one, one_low), (two, two_low) = self._total_before(starts), self._total_before(ends)
         return _limbs(two - one, None if one_low is None or two_low is None else two_low - one_low)
 
@@ -141,11 +141,11 @@ class Arrangement:
         step = places // self._step
         if not len(self):
             return totals[step], None
-        between = (step * self._step)[:, None] + np.arange(self._step)
+        between = (step * self._step)[:, None] + _STEPS[: self._step]
         values = self._quantities(np.minimum(between, len(self) - 1))
-        values = np.where(between < places[:, None], values, 0)
+        values *= between < places[:, None]
         if low is None:
-            return totals[step] + values.sum(axis=1), None
+            return totals[step] + np.add.reduce(values, axis=1), None
         return totals[step] + (values >> kernels.LIMB).sum(axis=1), low[step] + (values & kernels.LOW).sum(axis=1)
 
 

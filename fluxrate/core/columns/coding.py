@@ -10,7 +10,8 @@ them, such as one with another value in every event, is closed: coded no more, a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,25 @@ class Dictionary:
         return self.codes.get(value, MISSING)
 
 
+class _Column:
+    """Codes of one key while they are being collected; lists, because single items of arrays are slow to set."""
+
+    __slots__ = ("codes", "dictionary", "known", "positions")
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        self.dictionary = dictionary
+        self.known = dictionary.codes
+        self.positions: list[int] = []
+        self.codes: list[int] = []
+
+    def table(self, size: int) -> Codes:
+        """The code at each position, the last that was given for it."""
+        found = np.full(size, MISSING, np.int32)
+        # Where a position comes twice numpy keeps the last.
+        found[np.array(self.positions, np.int64)] = np.array(self.codes, np.int32)
+        return found
+
+
 class Coder:
     """All dictionaries of one instance; one thread at a time adds, any thread may look up."""
 
@@ -103,12 +123,16 @@ class Coder:
         """Codes per key for a column of JSON objects (None: no metadata); each distinct text is decoded once."""
         lookup: dict[str | None, int] = {None: 0}
         rows = np.fromiter((lookup.setdefault(text, len(lookup)) for text in texts), np.int64, len(texts))
-        tables: dict[str, Codes] = {}
+        columns: dict[str, _Column | None] = {}
         for text, position in lookup.items():
             if text is not None:
-                self._place(self._decode(text), position, len(lookup), tables)
+                self._place(self._decode(text), position, columns)
         self._close_largest()
-        return {key: table[rows] for key, table in tables.items() if key in self.dictionaries}
+        return {
+            key: column.table(len(lookup))[rows]
+            for key, column in columns.items()
+            if column is not None and column.codes and key in self.dictionaries
+        }
 
     def _close_largest(self) -> None:
         sizes = {key: len(found.values) for key, found in self.dictionaries.items()}
@@ -120,18 +144,27 @@ class Coder:
             self.closed.add(key)
             del self.dictionaries[key]
 
-    def _place(self, meta: Mapping[str, Any], position: int, size: int, tables: dict[str, Codes]) -> None:
-        # A key that is itself spelled like a path comes last, and wins.
-        for key, value in (*_nested(meta, ""), *meta.items()):
-            text = value_text(value)
+    def _place(self, meta: Mapping[str, Any], position: int, columns: dict[str, _Column | None]) -> None:
+        pairs: Iterable[tuple[str, Any]] = meta.items()
+        if dict in map(type, meta.values()):
+            # A key that is itself spelled like a path comes last, and wins.
+            pairs = chain(_nested(meta, ""), pairs)
+        for key, value in pairs:
+            text = value if value.__class__ is str else value_text(value)
             if text is None:
                 continue
-            dictionary = self.dictionaries.get(key) or self._open(key)
-            if dictionary is None:
-                continue
-            if key not in tables:
-                tables[key] = np.full(size, MISSING, np.int32)
-            tables[key][position] = dictionary.code(text)
+            try:
+                column = columns[key]
+            except KeyError:
+                column = columns[key] = self._column(key)
+            if column is not None:
+                known = column.known.get(text)
+                column.codes.append(column.dictionary.code(text) if known is None else known)
+                column.positions.append(position)
+
+    def _column(self, key: str) -> _Column | None:
+        dictionary = self.dictionaries.get(key) or self._open(key)
+        return None if dictionary is None else _Column(dictionary)
 
     def _open(self, key: str) -> Dictionary | None:
         if (self._full or key in self.closed) and key not in self.needed:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.arrangement import Arrangement
-from fluxrate.core.columns.frame import Frame, merge_cells
+from fluxrate.core.columns.frame import Frame, Some, merge_cells
 from fluxrate.core.columns.keys import CUSTOMER, Key
 from fluxrate.core.columns.types import Codes, Ints
 
@@ -84,21 +84,44 @@ class Cut(_Columns):
         return bounds is self.bounds or np.array_equal(bounds, self.bounds)
 
     @cached_property
+    def _some(self) -> Some:
+        where = self.rows.where(self.starts, self.ends)
+        if len(self.removed):
+            keep = np.ones(int(np.add.reduce(self.ends - self.starts)), np.bool_)
+            before = np.cumsum(self.ends - self.starts) - (self.ends - self.starts)
+            keep[self.removed - self.starts[self._cell] + before[self._cell]] = False
+            left = np.flatnonzero(keep)
+            where = left + where.start if isinstance(where, slice) else where[left]
+        return self.rows.frame.at(where)
+
+    @cached_property
     def _frame(self) -> Frame:
-        taken = self.rows.take(self.starts, self.ends)
-        if self.counted is not None:
-            taken = taken.with_property(taken.column(self.counted))
-        if not len(self.removed):
-            return taken
-        keep = np.ones(len(taken), np.bool_)
-        before = np.cumsum(self.ends - self.starts) - (self.ends - self.starts)
-        keep[self.removed - self.starts[self._cell] + before[self._cell]] = False
-        return taken.take(np.flatnonzero(keep))
+        taken = self.rows.frame.take(self._some.where)
+        return taken if self.counted is None else taken.with_property(taken.column(self.counted))
 
     @property
     def frame(self) -> Frame:
         """The rows themselves; views where nothing is left out of an arrangement by time."""
         return self._frame
+
+    # Most metrics read one column, again and again: it is made alone, and once.
+    @cached_property
+    def _quantity(self) -> Ints:
+        return self._some.quantity
+
+    @cached_property
+    def _customer(self) -> Codes:
+        return self._some.customer
+
+    @property
+    def quantity(self) -> Ints:
+        """Quantity in the meter's smallest unit."""
+        return self._quantity
+
+    @property
+    def customer(self) -> Codes:
+        """Customer code."""
+        return self._customer
 
     def sums(self, bounds: Ints) -> tuple[Ints, Ints]:
         """Exact sum of quantities per bucket, as limbs."""
@@ -171,9 +194,14 @@ class Cut(_Columns):
             more = 0 if added is None else np.diff(added[1])
             return (np.diff(self.bounds) + more > 0).astype(np.int64)
         order = self.rows.order(key)
-        found = np.zeros(len(self.starts), np.int64)
         filled = self.ends > self.starts
-        found[filled] = order.distinct(self.starts[filled], self.ends[filled])
+        if filled.all():
+            found = order.distinct(self.starts, self.ends)
+        else:
+            found = np.zeros(len(self.starts), np.int64)
+            found[filled] = order.distinct(self.starts[filled], self.ends[filled])
+        if added is None and not len(self.removed):
+            return found
         cell, codes, change = self._changes(key, added)
         if not len(cell):
             return found

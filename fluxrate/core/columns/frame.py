@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.keys import Key
 from fluxrate.core.columns.types import MISSING, Codes, Ints
+
+Where = slice | NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +55,10 @@ class Frame:
         """The codes of a key: of a part, or of its two parts together."""
         return key.join([self.customer if part is None else self.codes(part) for part in key.parts])
 
+    def at(self, where: Where) -> Some:
+        """The rows that a slice or positions name; nothing is copied before it is read."""
+        return Some(self, where)
+
     def covering(self, keys: Sequence[str]) -> str | None:
         """The one key that has the value of every row that has any of the keys, of which the first present counts; the
         first key when no row has one, None when it takes several.
@@ -79,8 +86,8 @@ class Frame:
             self.property[cut],
         )
 
-    def take(self, where: NDArray[Any]) -> Frame:
-        """The rows a mask or an index array names, in that order; copies."""
+    def take(self, where: Where | NDArray[np.bool_]) -> Frame:
+        """The rows a slice, a mask or an index array names, in that order; copies but for a slice."""
         return Frame(
             self.ts[where],
             self.seq[where],
@@ -90,10 +97,16 @@ class Frame:
             self.property[where] if len(self.property) else self.property,
         )
 
+    def between(self, start: int, end: int) -> tuple[int, int]:
+        """The positions between which the rows lie whose time is in `[start, end)`."""
+        # Two searches of Python's own are done before numpy has made arrays of two bounds.
+        times = self.ts.data
+        return bisect_left(times, start), bisect_left(times, end)
+
     def window(self, start: int, end: int) -> Frame:
         """The rows whose time lies in `[start, end)`, as views."""
-        first, last = np.searchsorted(self.ts, (start, end))
-        return self if last - first == len(self) else self.slice(int(first), int(last))
+        first, last = self.between(start, end)
+        return self if last - first == len(self) else self.slice(first, last)
 
     def bounds(self, edges: Ints) -> Ints:
         """The positions where edges of time cut the rows."""
@@ -123,6 +136,36 @@ class Frame:
     def with_property(self, codes: Codes) -> Frame:
         """The same rows with the column that distinct counts read."""
         return replace(self, property=codes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Some:
+    """Some rows of a frame; each column of them is made when it is read, because most questions read one or two."""
+
+    frame: Frame
+    where: Where
+
+    @property
+    def quantity(self) -> Ints:
+        """Quantity in the meter's smallest unit."""
+        return self.frame.quantity[self.where]
+
+    @property
+    def customer(self) -> Codes:
+        """Customer code."""
+        return self.frame.customer[self.where]
+
+    def column(self, key: Key) -> Codes:
+        """The codes of a key: of a part, or of its two parts together."""
+        return key.join([self.customer if part is None else self._codes(part) for part in key.parts])
+
+    def _codes(self, part: str) -> Codes:
+        codes = self.frame.meta.get(part)
+        return np.full(len(self), MISSING, np.int32) if codes is None else codes[self.where]
+
+    def __len__(self) -> int:
+        where = self.where
+        return len(range(*where.indices(len(self.frame)))) if isinstance(where, slice) else len(where)
 
 
 EMPTY = Frame(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))

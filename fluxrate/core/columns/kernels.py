@@ -76,6 +76,19 @@ def distinct(codes: Codes, bounds: Ints) -> Ints:
     return reduce_buckets(np.add, new.astype(np.int64), bounds - first, 0)
 
 
+def count_true(mask: NDArray[np.bool_], bounds: Ints) -> Ints:
+    """How many are true per bucket: bits are counted by words, and bounds look at one word each."""
+    words = np.zeros(len(mask) // 64 + 1, np.uint64)
+    packed = np.packbits(mask, bitorder="little")
+    words.view(np.uint8)[: len(packed)] = packed
+    before = np.zeros(len(words) + 1, np.int64)
+    np.cumsum(np.bitwise_count(words), out=before[1:], dtype=np.int64)
+    at, bit = bounds >> 6, (bounds & 63).astype(np.uint64)
+    inside = np.bitwise_count(words[at] & ((np.uint64(1) << bit) - np.uint64(1)))
+    found: Ints = np.diff(before[at] + inside)
+    return found
+
+
 def _previous(codes: Codes) -> Ints:
     """For each row the position of the row before it with the same code, -1 where it is the first."""
     by_code = order(codes)

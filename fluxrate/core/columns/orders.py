@@ -8,6 +8,7 @@ scanned.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -25,8 +26,11 @@ _FAR = np.iinfo(np.int32).max
 _FEW_BLOCKS = 48
 """Blocks below which a numpy call for each takes less than the steps of searching them together."""
 
-_WORTH_A_LOOP = 512
-"""Mean rows of a bucket from which a numpy call for each is cheaper than one pass with a start for every row."""
+_WORTH_A_LOOP = 16_384
+"""Mean rows of a bucket from which numpy calls for each are cheaper than one pass with a start for every row."""
+
+_TOGETHER = 1 << 20
+"""Rows of such a pass that are looked at in one step, so that what it makes stays in the processor's cache."""
 
 
 class Order:
@@ -93,12 +97,20 @@ class Order:
             return np.zeros(0, np.int64)
         contiguous = len(lengths) > 1 and np.array_equal(starts[1:], ends[:-1])
         if contiguous and int(ends[-1] - starts[0]) < len(lengths) * _WORTH_A_LOOP:
-            first, last = int(starts[0]), int(ends[-1])
-            new = self.previous[first:last] < np.repeat(starts.astype(np.int32), lengths)
-            bounds = np.append(starts, last) - first
-            return kernels.reduce_buckets(np.add, new.astype(np.int64), bounds, 0)
+            return self._side_by_side(starts, ends)
         head, tail = -(-starts // BLOCK), ends // BLOCK
         return self._ragged(starts, ends, head, tail) + self._in_blocks(starts, head, tail)
+
+    def _side_by_side(self, starts: Ints, ends: Ints) -> Ints:
+        first, last = int(starts[0]), int(ends[-1])
+        new = np.empty(last - first, np.bool_)
+        own = starts.astype(np.int32)
+        steps = np.unique(np.searchsorted(ends, np.arange(first, last, _TOGETHER), side="right"))
+        for some in np.split(np.arange(len(starts)), steps[1:]):
+            begin, end = int(starts[some[0]]), int(ends[some[-1]])
+            bound = np.repeat(own[some], (ends - starts)[some])
+            np.less(self.previous[begin:end], bound, out=new[begin - first : end - first])
+        return kernels.count_true(new, np.append(starts, last) - first)
 
     def _ragged(self, starts: Ints, ends: Ints, head: Ints, tail: Ints) -> Ints:
         found = np.zeros(len(starts), np.int64)
@@ -117,22 +129,27 @@ class Order:
     def _in_blocks(self, starts: Ints, head: Ints, tail: Ints) -> Ints:
         """New codes in the blocks that lie wholly in a bucket: how many previous places are below its start."""
         blocks = np.maximum(tail - head, 0)
+        total = int(np.add.reduce(blocks))
+        if total < _FEW_BLOCKS:
+            cells = zip(starts.tolist(), head.tolist(), tail.tolist(), strict=True)
+            return np.array([self._below(start, *inner) for start, *inner in cells], np.int64)
         found = np.zeros(len(starts), np.int64)
-        total = int(blocks.sum())
-        if not total:
-            return found
         bucket = np.repeat(np.arange(len(starts)), blocks)
         block = np.arange(total) - np.repeat(np.cumsum(blocks) - blocks, blocks) + head[bucket]
-        below = self._below(block * BLOCK, starts[bucket].astype(np.int32))
+        below = self._all_below(block * BLOCK, starts[bucket].astype(np.int32))
         filled = blocks > 0
         found[filled] = np.add.reduceat(below, (np.cumsum(blocks) - blocks)[filled])
         return found
 
-    def _below(self, blocks: Ints, bounds: NDArray[np.int32]) -> Ints:
+    def _below(self, bound: int, head: int, tail: int) -> int:
+        """How many previous places of the blocks from `head` to `tail` are below a bound."""
+        # numpy's search would let go of the interpreter every time, and where others wait it comes back late.
+        places = self._sorted_blocks.data
+        begins = range(head * BLOCK, tail * BLOCK, BLOCK)
+        return sum(bisect_left(places, bound, begin, begin + BLOCK) - begin for begin in begins)
+
+    def _all_below(self, blocks: Ints, bounds: NDArray[np.int32]) -> Ints:
         """How many of the sorted previous places of each block, given by where it begins, are below its bound."""
-        if len(blocks) < _FEW_BLOCKS:
-            pairs = zip(blocks.tolist(), bounds, strict=True)
-            return np.array([self._sorted_blocks[at : at + BLOCK].searchsorted(bound) for at, bound in pairs], np.int64)
         # The ranges are equally long, so all searches take the same steps and none has to be looked after on its own.
         places, step = blocks.copy(), BLOCK
         while step > 1:

@@ -19,6 +19,9 @@ from fluxrate.core.columns.keys import CUSTOMER, Key
 from fluxrate.core.columns.types import Codes, Ints
 
 _FEW_LANES = 32
+_EVER = 1 << 62
+_WORTH_COUNTING = 32
+"""Rows for each customer from which counting those of every customer by index is cheaper than looking at all rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +47,8 @@ class Layout:
 
     def counts(self) -> Ints:
         """Rows per cell."""
+        if self.cut is not None and not self.scanned:
+            return self.cut.bounds[1:] - self.cut.bounds[:-1]
         return sum(np.diff(bounds) for _, bounds in self.parts)  # type: ignore[return-value]
 
     def customers(self) -> Ints:
@@ -85,6 +90,13 @@ class Selection:
             return Layout(None, scanned)
         places = self._places(edges)
         return Layout(self._cut(self.rows, places[:-1], places[1:], self.removed), scanned)
+
+    def together(self) -> Layout:
+        """All rows as one cell; nothing is searched for."""
+        scanned = tuple((frame, np.array((0, len(frame)))) for frame in self.frames if len(frame))
+        if self.last == self.first and scanned:
+            return Layout(None, scanned)
+        return Layout(self.cut(), scanned)
 
     def _places(self, edges: Ints) -> Ints:
         places = np.searchsorted(self.rows.frame.ts, edges)
@@ -141,21 +153,41 @@ class Selection:
         frames = (self.cut().frame, *self.frames)
         return replace(self, first=0, last=0, removed=NO_ROWS, frames=tuple(frame for frame in frames if len(frame)))
 
-    def customers_without(self, key: Key, codes: Codes) -> int:
+    def customers_without(self, key: Key, index: Index, codes: Codes) -> int:
         """How many customers the rows have that have none of the codes."""
         some = self._in_time()
-        found = [frame.customer[kernels.lacks(frame.column(key), codes)] for frame in some.frames]
-        window = slice(some.first, some.last)
-        keep = kernels.lacks(some.rows.frame.column(key)[window], codes)
-        keep[some.removed[(some.removed >= some.first) & (some.removed < some.last)] - some.first] = False
-        found.append(some.rows.frame.customer[window][keep])
-        return int(np.count_nonzero(np.bincount(np.concatenate(found))))
+        rows = len(some)
+        everyone = index.by(CUSTOMER).lanes
+        if everyone is None or rows < len(everyone.runs[0]) * _WORTH_COUNTING:
+            return int(np.count_nonzero(np.bincount(some._customers_lacking(key, codes))))
+        ever = np.array((-_EVER, _EVER))
+        told = some.by(key, index, ever, codes)
+        if 2 * int(np.add.reduce(told.counts())) > rows:
+            rest = some.by(key, index, ever, np.setdiff1d(some.codes(key, index), codes))
+            return int(np.count_nonzero(np.bincount(_customers(rest))))
+        # A customer has rows beside the told ones if they have more than those: nothing else has to be looked at.
+        customers = some.codes(CUSTOMER, index)
+        every = some.by(CUSTOMER, index, ever, customers).counts()
+        mine = np.bincount(_customers(told), minlength=int(customers.max(initial=0)) + 1)
+        return int(np.count_nonzero(every > mine[customers]))
+
+    def _customers_lacking(self, key: Key, codes: Codes) -> Codes:
+        """The customer of each row that has none of the codes."""
+        found = [frame.customer[kernels.lacks(frame.column(key), codes)] for frame in self.frames]
+        window = slice(self.first, self.last)
+        keep = kernels.lacks(self.rows.frame.column(key)[window], codes)
+        keep[self.removed[(self.removed >= self.first) & (self.removed < self.last)] - self.first] = False
+        return np.concatenate((*found, self.rows.frame.customer[window][keep]))
 
     def without(self, key: Key, codes: Codes) -> Selection:
         """The rows that have none of the codes, scanned."""
         some = self.scanned()
         left = [frame.take(np.flatnonzero(kernels.lacks(frame.column(key), codes))) for frame in some.frames]
         return replace(some, frames=tuple(frame for frame in left if len(frame)))
+
+
+def _customers(layout: Layout) -> Codes:
+    return np.concatenate([rows.customer for rows, _ in layout.parts])
 
 
 def span(selection: Selection) -> tuple[int, int] | None:

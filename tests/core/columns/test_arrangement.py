@@ -36,7 +36,7 @@ def test_any_cells_have_the_figures_of_their_rows(data: st.DataObject, rows: lis
     assert whole(arrangement.sums(starts, ends)) == [sum(cell) for cell in values]
     assert arrangement.maxima(starts, ends).tolist() == [max(cell, default=kernels.LEAST) for cell in values]
     assert arrangement.minima(starts, ends).tolist() == [min(cell, default=kernels.MOST) for cell in values]
-    assert rows_of(arrangement.take(starts, ends)) == [row for cell in cells for row in cell]
+    assert rows_of(arrangement.frame.take(arrangement.where(starts, ends))) == [row for cell in cells for row in cell]
 
 
 @examples(60)
@@ -71,11 +71,11 @@ def test_no_rows_and_no_cells_are_no_trouble(key: Key | None) -> None:
     assert whole(arrangement.sums(ints([0, 0]), ints([0, 0]))) == [0, 0]
     assert arrangement.maxima(ints([0]), ints([0])).tolist() == [kernels.LEAST]
     assert arrangement.minima(ints([0]), ints([0])).tolist() == [kernels.MOST]
-    assert len(arrangement.take(ints([0]), ints([0]))) == 0
+    assert len(arrangement.frame.take(arrangement.where(ints([0]), ints([0])))) == 0
     filled, _ = laid_out([Row(1, 1, 5, 1)], key)
     assert whole(filled.sums(ints([]), ints([]))) == []
     assert filled.maxima(ints([]), ints([])).tolist() == []
-    assert len(filled.take(ints([]), ints([]))) == 0
+    assert len(filled.frame.take(filled.where(ints([]), ints([])))) == 0
 
 
 @examples(60)
@@ -92,7 +92,7 @@ def test_a_layout_by_a_key_stands_by_code_and_time(rows: list[Row], key: Key) ->
 def test_rows_that_lie_so_in_time_are_not_copied() -> None:
     rows = [Row(place, place + 1, 1, 1) for place in range(50)]
     arrangement, _ = laid_out(rows, None)
-    found = arrangement.take(ints([3, 10]), ints([10, 40]))
+    found = arrangement.frame.take(arrangement.where(ints([3, 10]), ints([10, 40])))
     assert np.shares_memory(found.quantity, arrangement.frame.quantity)
     assert len(found) == 37
 

@@ -117,7 +117,7 @@ def test_what_was_saved_of_an_index_answers_like_the_index(size: int, largest: i
     for one, other in ((made.time, again.time), (made.by(CUSTOMER), again.by(CUSTOMER))):
         assert whole(other.sums(*cells)) == whole(one.sums(*cells))
         assert other.maxima(*cells).tolist() == one.maxima(*cells).tolist()
-        assert rows_of(other.take(*cells)) == rows_of(one.take(*cells))
+        assert rows_of(other.frame.take(other.where(*cells))) == rows_of(one.frame.take(one.where(*cells)))
     customers = [
         len({row.customer for row in rows[a:b]}) for a, b in zip(*(edge.tolist() for edge in cells), strict=True)
     ]

@@ -84,6 +84,15 @@ def test_extremes_and_lasts_are_those_of_each_bucket(
     check()
 
 
+@examples(200)
+@given(cut(st.lists(st.booleans())), st.integers(0, 130))
+def test_true_rows_are_counted_in_each_bucket(case: tuple[list[int], list[int]], before: int) -> None:
+    """Wherever the bounds lie to the words that bits are counted by."""
+    rows, bounds = [True] * before + case[0], [before + bound for bound in case[1]]
+    found = kernels.count_true(np.array(rows, np.bool_), ints(bounds))
+    assert found.tolist() == [sum(bucket) for bucket in buckets(rows, bounds)]
+
+
 @examples(100)
 @given(cut(codes))
 def test_distinct_counts_each_code_once_in_each_bucket_and_negative_ones_never(

@@ -53,15 +53,22 @@ def test_distinct_codes_of_any_cells_are_those_of_their_rows(data: st.DataObject
 
 
 @examples(80)
-@given(st.lists(positions, min_size=2, max_size=12).map(sorted), st.sampled_from([0, 1_000]))
+@given(
+    st.lists(positions, min_size=2, max_size=12).map(sorted),
+    st.sampled_from([0, 1_000]),
+    st.sampled_from([0, ROWS]),
+    st.sampled_from([1, 10_000, ROWS]),
+)
 def test_cells_across_the_borders_of_blocks_have_the_codes_of_their_rows(
-    order: Order, large: Codes, edges: list[int], few: int
+    order: Order, large: Codes, edges: list[int], few: int, worth: int, together: int
 ) -> None:
-    """From whole blocks and ragged ends alike, contiguous and with gaps, whether few blocks are looked at or many."""
+    """From whole blocks and ragged ends, or in one pass of several steps; contiguous and with gaps."""
     contiguous = ints(edges[:-1]), ints(edges[1:])
     gapped = ints(edges[: len(edges) // 2 * 2 : 2]), ints(edges[1::2])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(orders, "_FEW_BLOCKS", few)
+        patch.setattr(orders, "_WORTH_A_LOOP", worth)
+        patch.setattr(orders, "_TOGETHER", together)
         assert order.distinct(*contiguous).tolist() == expected(large, *contiguous)
         assert order.distinct(*gapped).tolist() == expected(large, *gapped)
 

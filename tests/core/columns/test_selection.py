@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxrate.core.columns import kernels
+from fluxrate.core.columns import selection as selection_module
 from fluxrate.core.columns.index import Index
 from fluxrate.core.columns.keys import CUSTOMER, Key
 from fluxrate.core.columns.selection import Layout, Selection, span
@@ -189,7 +190,11 @@ def test_without_some_codes_the_other_rows_are_left(
     edges = case.edges(data)
     found = case.selection.without(key, codes)
     judge_layout(found.by_time(edges), by_time(left, edges))
-    assert case.selection.customers_without(key, codes) == len({row.customer for row in left})
+    for worth in (0, 1 << 40):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(selection_module, "_WORTH_COUNTING", worth)
+            count = case.selection.customers_without(key, case.index, codes)
+        assert count == len({row.customer for row in left})
     judge_layout(case.selection.scanned().by_time(edges), by_time(case.rows, edges))
 
 
@@ -228,6 +233,6 @@ def test_an_empty_selection_has_one_empty_cell_for_each_pair_of_edges() -> None:
         codes = selection.codes(key, index)
         layout = selection.by(key, index, ints([0, 9]), codes)
         assert (len(codes), layout.counts().tolist(), layout.customers().tolist()) == (0, [], [])
-        assert selection.customers_without(key, codes) == 0
+        assert selection.customers_without(key, index, codes) == 0
     assert span(selection) is None
     assert len(selection) == 0
