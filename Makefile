@@ -14,7 +14,7 @@ BENCH := build/bench/venv
 SIZES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format binary binary-test screenshots bench clean
+.PHONY: help run test lint format binary binary-test screenshots bench bench-intake clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ screenshots: $(VENV)/.ready-test ## take the pictures of the README (needs Chrom
 
 bench: $(BENCH)/.ready ## compare with other engines, writes docs/benchmarks.md (SIZES=1e6,1e7,1e8 for more)
 	$(BENCH)/bin/python -m bench $(if $(SIZES),--sizes $(SIZES)) $(ARGS)
+
+bench-intake: $(BENCH)/.ready ## measure what goes in, on both stores, for docs/benchmarks.md
+	$(BENCH)/bin/python -m bench.intake
 
 clean: ## remove what was built; the instance folder stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -17,14 +17,11 @@ import pytest
 
 from bench import plot, report
 from bench.answers import Different
+from bench.places import DOCS, KEPT, RESULTS
 from bench.results import Http, Run, Size
 from bench.run import STORED_MOST, Place, run_size
 from bench.serving import compare
 from tests.postgresql import Server
-
-ROOT = Path(__file__).resolve().parent.parent
-KEPT = ROOT / "build" / "bench"
-RESULTS = KEPT / "results.json"
 
 _ALWAYS = (
     "Beyond 20 million events: SQLite, PostgreSQL and pandas; the log and fresh events, for which a store is needed.",
@@ -38,7 +35,7 @@ def main() -> None:
     """Run, or with --again only write the page of the last run once more."""
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
     options.add_argument("--sizes", default="1e6,1e7", help="numbers of events, such as 1e6,1e7,1e8")
-    options.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page and the pictures go")
+    options.add_argument("--docs", type=Path, default=DOCS, help="where the page and the pictures go")
     options.add_argument("--again", action="store_true", help="write the page of the last run again")
     given = options.parse_args()
     KEPT.mkdir(parents=True, exist_ok=True)

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
 
+import msgspec
+
 from bench.goals import Goal, best_peer, goals
+from bench.places import INTAKE
 from bench.questions import questions
-from bench.results import Asked, Run, Size, Timed
+from bench.results import Asked, Intake, Run, Size, Timed
 
 _TEMPLATE = Path(__file__).with_name("template.md")
 _WHY = Path(__file__).with_name("why.md")
@@ -26,6 +29,7 @@ def page(run: Run) -> str:
         sizes="\n\n".join(_size(size) for size in run.sizes),
         stores=_stores(run),
         http=_http(run),
+        intake=intake_part(msgspec.json.decode(INTAKE.read_bytes(), type=Intake) if INTAKE.exists() else None),
         left_out="\n".join(f"- {sentence}" for sentence in run.left_out),
     )
 
@@ -139,6 +143,28 @@ def _http(run: Run) -> str:
     ]
     sentence = f"{run.http.events:,} events, {run.http.connections} connections, asked by {run.http.client}."
     return f"{sentence}\n\n" + _table(("", "answers/s", "median ms", "99 % ms", "Fluxrate is"), rows)
+
+
+def intake_part(intake: Intake | None) -> str:
+    """What goes in, or that it was not measured."""
+    if intake is None:
+        return "Not in this run."
+    rows = [
+        (
+            sent.store,
+            f"{sent.batched:,.0f}",
+            f"{sent.batch_middle:,.1f}",
+            f"{sent.batch_slow:,.1f}",
+            f"{sent.singles:,.0f}",
+            f"{sent.single_middle:,.1f}",
+            f"{sent.single_slow:,.1f}",
+            f"{sent.imported:,.0f}",
+        )
+        for sent in intake.sent
+    ]
+    said = f"Batches of {intake.batch:,}; single events on {intake.connections} connections; {intake.rows:,} rows."
+    header = ("", "in batches, events/s", "median ms", "99 % ms", "one by one, events/s", "median ms", "99 % ms")
+    return f"{said}\n\n" + _table((*header, "imported rows/s"), rows)
 
 
 def _texts(size: Size) -> Iterator[tuple[str, str]]:

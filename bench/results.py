@@ -108,3 +108,29 @@ class Run:
     sizes: list[Size]
     http: Http | None
     left_out: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one store took in: batches and single events over HTTP, and rows of a file; milliseconds to the median and
+    the 99th percentile.
+    """
+
+    store: str
+    batched: float
+    batch_middle: float
+    batch_slow: float
+    singles: float
+    single_middle: float
+    single_slow: float
+    imported: float
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """One run of `bench.intake`: events of a batch, connections of single events, rows of the file."""
+
+    batch: int
+    connections: int
+    rows: int
+    sent: list[Sent]

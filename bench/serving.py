@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import shutil
 import socket
@@ -19,10 +20,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 from bench.answers import Different
@@ -45,15 +47,15 @@ def compare(instance: Path, events: int) -> Http:
     `events` are what the instance held before the fresh ones came.
     """
     ours = f"/api/v1/meters/{METER}/usage?{_WINDOW}"
-    key = _run("fluxrate", "keys", "create", "--name", "bench", "--scope", "usage.read", "--instance", str(instance))
+    key = run("fluxrate", "keys", "create", "--name", "bench", "--scope", "usage.read", "--instance", str(instance))
     headers = {"X-API-Key": key}
     view = ["-m", "bench.views", "--threads", str(_THREADS), "--events", str(events)]
-    with _server(["-m", "fluxrate", "serve", "--instance", str(instance)], "/health") as port:
+    with server(["-m", "fluxrate", "serve", "--instance", str(instance)], "/health") as port:
         expected = _answer(port, ours, headers)
         fluxrate = _load("Fluxrate", port, ours, headers)
-    with _server([*view, "bare"], "/usage") as port:
+    with server([*view, "bare"], "/usage") as port:
         bare = _load("bare Flask view", port, f"/usage?{_WINDOW}", {})
-    with _server([*view, "duckdb"], f"/usage?{_WINDOW.format(clock='00:00')}") as port:
+    with server([*view, "duckdb"], f"/usage?{_WINDOW.format(clock='00:00')}") as port:
         found = _answer(port, f"/usage?{_WINDOW}", {})
         duckdb = _load("DuckDB behind a view", port, f"/usage?{_WINDOW}", {})
     _check(expected, found)
@@ -72,19 +74,22 @@ def _check(expected: dict[str, Any], found: dict[str, Any]) -> None:
         raise Different(f"Over HTTP Fluxrate has {days}, {customers[0]}; DuckDB has {theirs}, {customers[1]}.")
 
 
-def _run(*command: str) -> str:
-    done = subprocess.run([sys.executable, "-m", *command], stdout=subprocess.PIPE, check=True, text=True)
+def run(*command: str, environment: Mapping[str, str] = MappingProxyType({})) -> str:
+    """What a command of Python's says on standard output."""
+    given = [sys.executable, "-m", *command]
+    done = subprocess.run(given, stdout=subprocess.PIPE, check=True, text=True, env={**os.environ, **environment})
     return done.stdout.strip()
 
 
 @contextmanager
-def _server(command: Sequence[str], path: str) -> Iterator[int]:
+def server(command: Sequence[str], path: str, environment: Mapping[str, str] = MappingProxyType({})) -> Iterator[int]:
     """A server process that answers on the port; ended with the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen([sys.executable, *command, "--port", str(port)], stdout=log, stderr=log)
+        given = [sys.executable, *command, "--port", str(port)]
+        process = subprocess.Popen(given, stdout=log, stderr=log, env={**os.environ, **environment})
         try:
             _wait(process, f"http://127.0.0.1:{port}{path}", log)
             yield port
@@ -122,16 +127,24 @@ def _load(name: str, port: int, path: str, headers: dict[str, str]) -> Served:
 
 def _wrk(port: int, path: str, headers: dict[str, str], seconds: int) -> tuple[float, float, float]:
     address = f"http://127.0.0.1:{port}{path.format(clock='HH:MM')}"
-    script = str(Path(__file__).with_name("vary.lua"))
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "60s", "--latency", "-s", script]
+    return wrk(address, "vary.lua", headers, CONNECTIONS, seconds)[0]
+
+
+def wrk(
+    address: str, script: str, headers: Mapping[str, str], connections: int, seconds: int
+) -> tuple[tuple[float, float, float], int]:
+    """Have wrk ask by a script of this folder: answers a second, milliseconds to the median and to the 99th percentile,
+    and how many answers there were. Raises RuntimeError when one of them was an error.
+    """
+    lua = str(Path(__file__).with_name(script))
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "--latency", "-s", lua]
     given = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
     said = subprocess.run([*command, *given, address], stdout=subprocess.PIPE, check=True, text=True).stdout
-    if re.search(r"Non-2xx|Socket errors", said):
+    rate, answers = re.search(r"Requests/sec:\s*([\d.]+)", said), re.search(r"(\d+) requests in", said)
+    if rate is None or answers is None or re.search(r"Non-2xx|Socket errors", said):
         raise RuntimeError(f"The server failed under load: {said}")
-    rate = re.search(r"Requests/sec:\s*([\d.]+)", said)
     latencies = dict(re.findall(r"^\s+(\d+)%\s+([\d.]+(?:us|ms|s|m))$", said, re.MULTILINE))
-    assert rate is not None, said
-    return float(rate[1]), _milliseconds(latencies["50"]), _milliseconds(latencies["99"])
+    return (float(rate[1]), _milliseconds(latencies["50"]), _milliseconds(latencies["99"])), int(answers[1])
 
 
 def _milliseconds(text: str) -> float:
