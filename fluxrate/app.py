@@ -15,6 +15,7 @@ from pathlib import Path
 
 from flask import Flask
 from flask_smorest import Blueprint as ApiBlueprint
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from fluxrate import web
 from fluxrate.config import Config, load_config
@@ -23,6 +24,7 @@ from fluxrate.core.engine import Engine
 from fluxrate.core.errors import ConfigError
 from fluxrate.core.ingest import Ingest, Limits
 from fluxrate.core.live import LiveColumns
+from fluxrate.core.pace import KeyRate, SignIns
 from fluxrate.core.registry import Registry
 from fluxrate.core.services import Services
 from fluxrate.core.store import Store
@@ -30,7 +32,20 @@ from fluxrate.core.vitals import Vitals
 from fluxrate.http import auth, headers, problem, traffic
 from fluxrate.http.slashes import MergeSlashes
 from fluxrate.plugin import EXTENSION, Plugin
-from fluxrate.plugins import columns, customers, health, ingest, keys, logs, meters, metrics, openapi, panels, usage
+from fluxrate.plugins import (
+    audit,
+    columns,
+    customers,
+    health,
+    ingest,
+    keys,
+    logs,
+    meters,
+    metrics,
+    openapi,
+    panels,
+    usage,
+)
 
 BUILT_IN: tuple[Plugin, ...] = (
     metrics.plugin,
@@ -41,6 +56,7 @@ BUILT_IN: tuple[Plugin, ...] = (
     usage.plugin,
     logs.plugin,
     keys.plugin,
+    audit.plugin,
     panels.plugin,
     health.plugin,
     openapi.plugin,
@@ -85,9 +101,17 @@ def create_app(config: Config | None = None, plugins: Sequence[Plugin] | None = 
     headers.register(app)
     traffic.register(app)
     problem.register(app, web.error_page)
+    if parts.key_rate.per_minute:
+        app.after_request(auth.tell_rate)
     app.register_blueprint(web.blueprint())
     _register_blueprints(app, chosen)
     registry.freeze()
+    proxies = config.number("TRUSTED_PROXY")
+    if proxies:
+        # Outermost: whatever asks for the client's address, the scheme or the host asks after this.
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
+        )
     return app
 
 
@@ -109,6 +133,8 @@ def build_services(config: Config, registry: Registry) -> Services:
         ingest=Ingest(store, live, registry.metrics, now, limits, vitals.intake),
         registry=registry,
         vitals=vitals,
+        key_rate=KeyRate(config.number("RATE_LIMIT")),
+        sign_ins=SignIns(),
         clock=now,
     )
 

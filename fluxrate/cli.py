@@ -23,11 +23,11 @@ import tzdata
 from fluxrate import __version__
 from fluxrate.app import command_services, create_app, now, open_store
 from fluxrate.config import SETTINGS, Config, Setting, load_config
-from fluxrate.core import accounts, demo, meters, rows
+from fluxrate.core import accounts, demo, meters, rows, trail
 from fluxrate.core.calendar import rfc3339
 from fluxrate.core.errors import FluxrateError, NotFound
 from fluxrate.core.importer import Columns, Importer, Report
-from fluxrate.core.model import SCOPES, Meter
+from fluxrate.core.model import COMMAND_LINE, SCOPES, Meter
 from fluxrate.core.services import Services
 from fluxrate.core.store import Store
 from fluxrate.core.verify import counted, told, verify
@@ -192,8 +192,15 @@ def import_command(
     """
     columns["keys"] = columns.pop("keys_")
     parts = command_services(config)
-    importer = Importer(parts.ingest, _meter(parts, meter_ref), Columns(**columns), now())
-    rejected = sum(_import_file(importer, name, kind).rejected for name in files)
+    meter = _meter(parts, meter_ref)
+    importer = Importer(parts.ingest, meter, Columns(**columns), now())
+    rejected = 0
+    for name in files:
+        trail.import_started(parts.store, COMMAND_LINE, meter.meter_name, name, now())
+        report = _import_file(importer, name, kind)
+        rejected += report.rejected
+        counts = (report.accepted, report.duplicates, report.rejected)
+        trail.import_finished(parts.store, COMMAND_LINE, meter.meter_name, name, counts, now())
     parts.close()
     if rejected and strict:
         sys.exit(1)
@@ -341,7 +348,7 @@ def users_passwd(config: Config, email: str, password_stdin: bool) -> None:
     user = store.users.by_email(email.strip().lower())
     if user is None:
         raise NotFound(f"No account has the address {email!r}.")
-    accounts.set_password(store, user, _read_password(password_stdin))
+    accounts.set_password(store, user, _read_password(password_stdin), now())
     click.echo(f"{user.email} has a new password.", err=True)
 
 

@@ -49,6 +49,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("SESSION_IDLE_HOURS", 72, "A browser session ends after this long without use.", 1),
     Setting("SESSION_DAYS", 30, "A browser session ends after this long in any case.", 1),
     Setting("SECURE_COOKIES", False, "Send the session cookie over TLS only; set it when a TLS proxy stands in front."),
+    Setting(
+        "TRUSTED_PROXY",
+        0,
+        "Proxies in front whose X-Forwarded-For, -Proto and -Host are believed; 0 believes none.",
+        0,
+    ),
+    Setting("RATE_LIMIT", 0, "Requests a minute that one API key may make; 0 sets no limit.", 0),
     Setting("METRICS_PUBLIC", False, "Answer GET /metrics without a key; false asks for one with usage.read."),
     Setting("PLUGIN_DIR", "", "A folder of further plugins, looked into before installed ones."),
     Setting("LOG_LEVEL", "INFO", "How much is logged: DEBUG, INFO, WARNING or ERROR."),

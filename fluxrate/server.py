@@ -68,6 +68,8 @@ def _listening(app: Flask, parts: Services, host: str, port: int) -> Any:
             max_request_body_size=parts.settings["MAX_BODY_BYTES"] * _BODY_SLACK,
             max_request_header_size=16_384,
             ident=None,
+            # The application believes as many of these as TRUSTED_PROXY says.
+            clear_untrusted_proxy_headers=not parts.settings["TRUSTED_PROXY"],
         )
     except (OSError, ValueError) as why:
         said = str(getattr(why, "strerror", None) or why).rstrip(".")

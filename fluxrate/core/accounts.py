@@ -1,4 +1,7 @@
-"""People and keys: making accounts, signing in, and the one-time link that creates the first administrator."""
+"""People and keys: making accounts, signing in, and the one-time link that creates the first administrator.
+
+Every change is kept in the audit trail with who made it: `by` is whoever runs a command unless said.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,18 @@ from collections.abc import Sequence
 
 from fluxrate.core import credentials, text
 from fluxrate.core.errors import Conflict, Forbidden, Malformed, RuleBroken
-from fluxrate.core.model import SCOPES, ApiKey, User
+from fluxrate.core.model import COMMAND_LINE, SCOPES, ApiKey, By, Note, User
 from fluxrate.core.store import Store
 
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 _SETUP = "setup_token"
 
 
-def create_user(store: Store, email: str, password: str, now: int) -> User:
+def create_user(store: Store, email: str, password: str, now: int, by: By = COMMAND_LINE) -> User:
     """A new account; raises Malformed, RuleBroken or Conflict."""
-    return store.users.create(email=check_email(email), password_hash=credentials.hash_password(password), now=now)
+    address = check_email(email)
+    note = Note(by, "user.created", f"user:{address}", now)
+    return store.users.create(email=address, password_hash=credentials.hash_password(password), now=now, note=note)
 
 
 def check_email(email: str) -> str:
@@ -29,9 +34,23 @@ def check_email(email: str) -> str:
 
 def sign_in(store: Store, email: str, password: str) -> User | None:
     """The account these belong to, or None; an unknown address takes as long as a wrong password."""
-    user = store.users.by_email(email.strip().lower()) if "\0" not in email and len(email) < 256 else None
+    user = _by_email(store, email)
     fits = credentials.password_fits(None if user is None else user.password_hash, password)
     return user if fits else None
+
+
+def note_failure(store: Store, email: str, client: str | None, now: int) -> None:
+    """Keep in the audit trail that somebody failed to sign in.
+
+    With the address of the account only where there is one: people type passwords into the wrong field.
+    """
+    user = _by_email(store, email)
+    target = f"user:{user.email}" if user else None
+    store.trail.add(Note(By("nobody", client), "sign_in.failed", target, now))
+
+
+def _by_email(store: Store, email: str) -> User | None:
+    return store.users.by_email(email.strip().lower()) if "\0" not in email and len(email) < 256 else None
 
 
 def new_setup_token(store: Store) -> str | None:
@@ -56,16 +75,22 @@ def setup_token_fits(store: Store, token: str) -> bool:
     )
 
 
-def create_first_administrator(store: Store, token: str, email: str, password: str, now: int) -> User:
-    """Use up the one-time token; raises Forbidden when it does not fit (any more)."""
+def create_first_administrator(
+    store: Store, token: str, email: str, password: str, now: int, client: str | None = None
+) -> User:
+    """Use up the one-time token; raises Forbidden when it does not fit (any more).
+
+    `client` is the network address that the request came from.
+    """
     address, hashed = check_email(email), credentials.hash_password(password)
     # Used up before the account is made: of several who open the link at once, one makes an account.
     if not setup_token_fits(store, token) or not store.instance.take(_SETUP, credentials.digest(token).hex()):
         raise Forbidden("This link has been used or replaced; the server prints a new one when it starts.")
-    return store.users.create(email=address, password_hash=hashed, now=now)
+    note = Note(By(f"user:{address}", client), "user.created", f"user:{address}", now, {"with": "the one-time link"})
+    return store.users.create(email=address, password_hash=hashed, now=now, note=note)
 
 
-def create_key(store: Store, name: str, scopes: Sequence[str], now: int) -> tuple[ApiKey, str]:
+def create_key(store: Store, name: str, scopes: Sequence[str], now: int, by: By = COMMAND_LINE) -> tuple[ApiKey, str]:
     """A new API key and its secret, which is shown now and never again."""
     if not scopes:
         raise RuleBroken(f"A key has at least one scope of {', '.join(SCOPES)}.", field="scopes")
@@ -73,13 +98,9 @@ def create_key(store: Store, name: str, scopes: Sequence[str], now: int) -> tupl
         if scope not in SCOPES:
             raise Malformed(f"scopes are of {', '.join(SCOPES)}, but {text.show(scope)} came.", field="scopes")
     made = credentials.new_key()
-    kept = store.keys.create(
-        name=text.clean(name, "name"),
-        prefix=made.prefix,
-        digest=made.digest,
-        scopes=tuple(scope for scope in SCOPES if scope in scopes),
-        now=now,
-    )
+    shown, granted = text.clean(name, "name"), tuple(scope for scope in SCOPES if scope in scopes)
+    note = Note(by, "key.created", f"key:{made.prefix}", now, {"name": shown, "scopes": granted})
+    kept = store.keys.create(name=shown, prefix=made.prefix, digest=made.digest, scopes=granted, now=now, note=note)
     return kept, made.secret
 
 
@@ -91,13 +112,14 @@ def key_of(store: Store, secret: str) -> ApiKey | None:
     return found if fits else None
 
 
-def revoke_key(store: Store, key: ApiKey, now: int) -> None:
+def revoke_key(store: Store, key: ApiKey, now: int, by: By = COMMAND_LINE) -> None:
     """End a key's validity at once; raises Conflict when it already ended."""
     if key.revoked_at is not None:
         raise Conflict(f"The key {key.name} is already revoked.")
-    store.keys.revoke(key.pk, now)
+    store.keys.revoke(key.pk, now, Note(by, "key.revoked", f"key:{key.prefix}", now, {"name": key.name}))
 
 
-def set_password(store: Store, user: User, password: str) -> None:
+def set_password(store: Store, user: User, password: str, now: int, by: By = COMMAND_LINE) -> None:
     """Replace a password; every session of the account ends. Raises RuleBroken."""
-    store.users.set_password(user.pk, credentials.hash_password(password))
+    note = Note(by, "password.changed", f"user:{user.email}", now)
+    store.users.set_password(user.pk, credentials.hash_password(password), note)

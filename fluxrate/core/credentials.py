@@ -1,6 +1,7 @@
 """Passwords, API keys and session tokens: how they are made, and what of them is kept.
 
-People's passwords are hashed with argon2id, at most two at a time, because each takes memory and a core. Keys and
+People's passwords are hashed with argon2id, at most two at a time, because each takes memory and a core; two more wait
+for their turn, and further ones are refused, so that sign-ins never take all threads of the server. Keys and
 tokens are 32 random bytes and are kept as SHA-256 digests: what cannot be guessed needs no slow hash, and a lookup
 costs microseconds. (argon2 for every request was weighed: 20 ms each.)
 """
@@ -11,12 +12,14 @@ import hashlib
 import hmac
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from fluxrate.core.errors import RuleBroken
+from fluxrate.core.errors import RuleBroken, TooMany
 
 KEY_START = "sk_live_"
 PASSWORD_LEAST = 10
@@ -25,7 +28,9 @@ PASSWORD_MOST = 256
 _PREFIX_LENGTH = 12
 # OWASP's parameters for argon2id: 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-_TURN = threading.BoundedSemaphore(2)
+_AT_ONCE, _WAITING = 2, 2
+_TURN = threading.BoundedSemaphore(_AT_ONCE)
+_PLACE = threading.BoundedSemaphore(_AT_ONCE + _WAITING)
 _NOBODY = _HASHER.hash(secrets.token_urlsafe(16))
 
 
@@ -73,21 +78,35 @@ def csrf_token(session_token: str) -> str:
 
 
 def hash_password(password: str) -> str:
-    """The argon2id hash; raises RuleBroken for a password that is too short or too long."""
+    """The argon2id hash; raises RuleBroken for a password that is too short or too long, TooMany when busy."""
     if not PASSWORD_LEAST <= len(password) <= PASSWORD_MOST:
         raise RuleBroken(
             f"A password has {PASSWORD_LEAST} to {PASSWORD_MOST} characters, but {len(password)} came.",
             field="password",
         )
-    with _TURN:
+    with _turn():
         return _HASHER.hash(password)
 
 
 def password_fits(password_hash: str | None, password: str) -> bool:
-    """Whether the password made the hash; without a hash (nobody has that name) it takes as long and says no."""
-    with _TURN:
+    """Whether the password made the hash; without a hash (nobody has that name) it takes as long and says no.
+
+    Raises TooMany when too many passwords are being looked at.
+    """
+    with _turn():
         try:
             _HASHER.verify(password_hash or _NOBODY, password[:PASSWORD_MOST])
         except (VerificationError, InvalidHashError):
             return False
     return password_hash is not None
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _PLACE.acquire(blocking=False):
+        raise TooMany("Too many passwords are being checked at this moment; try again in a second.", retry_after=1)
+    try:
+        with _TURN:
+            yield
+    finally:
+        _PLACE.release()

@@ -6,21 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from fluxrate.core import accounts, text
-from fluxrate.core.model import Customer
+from fluxrate.core.model import COMMAND_LINE, By, Customer, Note
 from fluxrate.core.store import Store
 
 
-def create(store: Store, fields: Mapping[str, Any], now: int) -> Customer:
+def create(store: Store, fields: Mapping[str, Any], now: int, by: By = COMMAND_LINE) -> Customer:
     """A new customer; raises RuleBroken, Malformed or Conflict (external id taken)."""
     external_id = text.identifier(fields["external_id"], "external_id")
     checked = _checked({"name": fields.get("name"), "email": fields.get("email")})
-    return store.customers.create(external_id=external_id, now=now, **checked)
+    note = Note(by, "customer.created", f"customer:{external_id}", now)
+    return store.customers.create(external_id=external_id, now=now, note=note, **checked)
 
 
-def change(store: Store, customer: Customer, fields: Mapping[str, Any], now: int) -> Customer:
+def change(store: Store, customer: Customer, fields: Mapping[str, Any], now: int, by: By) -> Customer:
     """Change name or email; None takes it away."""
     checked = _checked(fields)
-    return store.customers.update(customer.pk, checked, now) if checked else customer
+    # Only which fields: what a person was called is theirs to have forgotten, and the trail forgets nothing.
+    said = {"fields": [name for name, value in checked.items() if value != getattr(customer, name)]}
+    note = Note(by, "customer.updated", f"customer:{customer.external_id}", now, said)
+    return store.customers.update(customer.pk, checked, now, note) if checked else customer
 
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:

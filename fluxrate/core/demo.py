@@ -158,7 +158,7 @@ def _sign_in(parts: Services) -> SignIn:
     if known is None:
         accounts.create_user(parts.store, EMAIL, password, parts.clock())
     else:
-        accounts.set_password(parts.store, known, password)
+        accounts.set_password(parts.store, known, password, parts.clock())
     path.touch(mode=0o600)
     path.write_text(password + "\n", "utf-8")
     return SignIn(EMAIL, password)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Raw
@@ -20,7 +20,7 @@ from fluxrate.core.drafts import ABSENT, Draft, decode_value, metadata_text
 from fluxrate.core.errors import FluxrateError, NotFound, RuleBroken
 from fluxrate.core.live import LiveColumns, properties
 from fluxrate.core.metric import Metric
-from fluxrate.core.model import Event, Meter, NewEvent, Stored, seq_of
+from fluxrate.core.model import By, Event, Meter, NewEvent, Note, Stored, seq_of
 from fluxrate.core.registry import Metrics
 from fluxrate.core.store import Store
 from fluxrate.core.vitals import LEFT_OUT, Intake, reason_of
@@ -111,22 +111,30 @@ class Ingest:
         self._intake.stored(len(fresh), len(stored) - len(fresh))
         return stored
 
-    def void(self, event_id: str, reason: str, actor: str) -> LogRow:
+    def void(self, event_id: str, reason: str, by: By) -> LogRow:
         """Take an event out of the figures from now on, and keep why and who (see `model.Void`); on disk and visible.
 
         What counts no more stays in the log, and its idempotency key stays taken. Raises RuleBroken for a `reason` that
         is no text to show, NotFound for an unknown event, Conflict when it was voided before.
         """
         why = text.clean(reason, "reason", longest=REASON_LENGTH)
+        row = self.event(event_id)
+        now = self._clock()
+        note = Note(by, "event.voided", f"event:{row.event.id}", now, {"reason": why})
+        void = self._store.voids.add(row.event.seq, why, by.actor, now, note)
+        self._live.acknowledge(void.seq)
+        return replace(row, void=void)
+
+    def event(self, event_id: str) -> LogRow:
+        """The event of this id as the store has it now; raises NotFound."""
         seq = seq_of(event_id)
         event = None if seq is None else self._store.events.get(seq)
         # The sequence alone does not name an event: the time of arrival in the id must be right, too.
         if event is None or event.id != event_id.lower():
             raise NotFound(f"No event has the id {text.show(event_id)}.")
-        void = self._store.voids.add(event.seq, why, actor, self._clock())
-        self._live.acknowledge(void.seq)
         meters = {meter.pk: meter for meter in self._store.meters.all()}
         customers = self._store.customers.by_pks([event.customer_pk])
+        void = self._store.voids.by_events([event.seq]).get(event.seq)
         return LogRow(event, meters[event.meter_pk], customers[event.customer_pk], void)
 
     def customer_pk(self, external_id: str) -> int | None:

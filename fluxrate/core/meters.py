@@ -7,7 +7,7 @@ from typing import Any
 
 from fluxrate.core import text
 from fluxrate.core.errors import Conflict, Malformed
-from fluxrate.core.model import METER_STATUSES, Meter, MeterFilter
+from fluxrate.core.model import COMMAND_LINE, METER_STATUSES, By, Meter, MeterFilter, Note
 from fluxrate.core.registry import Metrics
 from fluxrate.core.store import Store
 
@@ -16,7 +16,7 @@ DEFAULT_DECIMALS = 6
 _FIGURES = ("aggregation_type", "property_name", "decimals", "filters")
 
 
-def create(store: Store, metrics: Metrics, fields: Mapping[str, Any], now: int) -> Meter:
+def create(store: Store, metrics: Metrics, fields: Mapping[str, Any], now: int, by: By = COMMAND_LINE) -> Meter:
     """A new meter from checked-by-type fields; raises RuleBroken, Malformed or Conflict (name taken)."""
     meter_name = text.slug(fields["meter_name"], "meter_name")
     checked = _checked(
@@ -30,11 +30,20 @@ def create(store: Store, metrics: Metrics, fields: Mapping[str, Any], now: int) 
         },
         metrics,
     )
-    return store.meters.create(meter_name=meter_name, now=now, **checked)
+    said = {"aggregation_type": checked["aggregation_type"], "decimals": checked["decimals"]}
+    note = Note(by, "meter.created", f"meter:{meter_name}", now, said)
+    return store.meters.create(meter_name=meter_name, now=now, note=note, **checked)
 
 
 def change(
-    store: Store, metrics: Metrics, meter: Meter, fields: Mapping[str, Any], *, has_events: bool, now: int
+    store: Store,
+    metrics: Metrics,
+    meter: Meter,
+    fields: Mapping[str, Any],
+    *,
+    has_events: bool,
+    now: int,
+    by: By = COMMAND_LINE,
 ) -> Meter:
     """Change some fields. What the figures are made of is fixed once events are there: Conflict names the field."""
     checked = _checked(fields, metrics)
@@ -44,7 +53,17 @@ def change(
                 f"{name} of {meter.meter_name} is fixed, because events are already counted by it; make a new meter.",
                 field=name,
             )
-    return store.meters.update(meter.pk, checked, now) if checked else meter
+    note = Note(by, "meter.updated", f"meter:{meter.meter_name}", now, changes_of(meter, checked))
+    return store.meters.update(meter.pk, checked, now, note) if checked else meter
+
+
+def changes_of(before: object, fields: Mapping[str, Any]) -> dict[str, object]:
+    """What the audit trail keeps of a change: each field that becomes another, with what it was and what it is."""
+    return {
+        name: {"from": getattr(before, name), "to": value}
+        for name, value in fields.items()
+        if getattr(before, name) != value
+    }
 
 
 def check_status(status: str) -> str:

@@ -9,7 +9,8 @@ storing them.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import msgspec
@@ -101,7 +102,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 class Void(msgspec.Struct, frozen=True, gc=False):
     """What takes an event out of the figures from `seq` on; `event_seq` is the event's own sequence.
 
-    `actor` says who did it: `key:` and the name of an API key, or `user:` and the address of an account.
+    `actor` says who did it, as `By.actor` does.
     """
 
     seq: int
@@ -152,6 +153,49 @@ class Session:
     user_pk: int
     created_at: int
     last_seen_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who does something, and from which client address if it came over HTTP.
+
+    `actor` is `key:PREFIX NAME` for an API key (several may have one name), `user:EMAIL` for a person, or `cli`.
+    """
+
+    actor: str
+    address: str | None = None
+
+
+COMMAND_LINE = By("cli")
+"""Whoever runs a command on the server: to have the instance's files is to be allowed everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the audit trail is to keep of a change, written in the change's own transaction.
+
+    `action` is one of `trail.ACTIONS`, `target` such as `meter:api_calls`, `at` in UTC microseconds. `details` are
+    plain JSON values, and never a secret.
+    """
+
+    by: By
+    action: str
+    target: str | None
+    at: int
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the audit trail; the fields are those of `Note` and `By`."""
+
+    pk: int
+    at: int
+    actor: str
+    action: str
+    target: str | None
+    address: str | None
+    details: Mapping[str, object]
 
 
 def event_id(seq: int, ingested_at: int) -> str:

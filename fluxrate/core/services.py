@@ -11,6 +11,7 @@ from fluxrate.core.catalog import Catalog
 from fluxrate.core.engine import Engine
 from fluxrate.core.ingest import Ingest
 from fluxrate.core.live import LiveColumns
+from fluxrate.core.pace import KeyRate, SignIns
 from fluxrate.core.registry import Registry
 from fluxrate.core.store import Store
 from fluxrate.core.vitals import Vitals
@@ -29,6 +30,8 @@ class Services:
     ingest: Ingest
     registry: Registry
     vitals: Vitals
+    key_rate: KeyRate
+    sign_ins: SignIns
     clock: Callable[[], int]
 
     def close(self) -> None:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, redirect, request, url_for
 
 from fluxrate.core import accounts, credentials, text
-from fluxrate.core.errors import ConfigError, Forbidden, Malformed, Unauthenticated
-from fluxrate.core.model import SCOPES, ApiKey, User
+from fluxrate.core.errors import ConfigError, Forbidden, Malformed, TooMany, Unauthenticated
+from fluxrate.core.model import SCOPES, ApiKey, By, Note, User
 from fluxrate.plugin import services
 
 COOKIE = "fluxrate_session"
+SECURE_COOKIE = "__Host-" + COOKIE
+"""The cookie's name over TLS: browsers take one that begins so from this very host over TLS alone."""
 PUBLIC = "public"
 """The scope of a view that anyone may call."""
 
@@ -69,7 +72,9 @@ def require(name: str) -> None:
     """Refuse a caller without this scope: Unauthenticated or Forbidden."""
     secret = _sent_key()
     if secret is not None:
-        granted = _key(secret).scopes
+        key = _key(secret)
+        _count(key)
+        granted = key.scopes
     elif current_user() is not None:
         check_forgery()
         granted = SCOPES
@@ -79,17 +84,38 @@ def require(name: str) -> None:
         raise Forbidden(f"This call needs the scope {name}, but the key has {', '.join(granted)}.")
 
 
-def actor() -> str:
-    """Who does what this request asks for, as a text to be kept beside what was done: `key:` and the API key's name, or
-    `user:` and the account's address. The key counts where both came. Raises Unauthenticated where neither did.
+def _count(key: ApiKey) -> None:
+    rate = services().key_rate
+    if not rate.per_minute:
+        return
+    g.standing = standing = rate.count(key.pk)
+    if not standing.allowed:
+        raise TooMany(
+            f"A key makes at most {rate.per_minute:,} requests a minute here, and this one has made them.",
+            retry_after=standing.reset,
+        )
+
+
+def by() -> By:
+    """Who does what this request asks for, to be kept beside what was done: the API key, or the signed-in person, and
+    where they are. The key counts where both came. Raises Unauthenticated where neither did.
     """
     secret = _sent_key()
     if secret is not None:
-        return f"key:{_key(secret).name}"
+        key = _key(secret)
+        return By(f"key:{key.prefix} {key.name}", client())
     user = current_user()
     if user is None:
         raise Unauthenticated("An API key or a session says who changes something, but neither came.")
-    return f"user:{user.email}"
+    return By(f"user:{user.email}", client())
+
+
+def client() -> str | None:
+    """The client's network address, as far as it is one: what proxies in front say is believed by `TRUSTED_PROXY`."""
+    try:
+        return str(ip_address(request.remote_addr or ""))
+    except ValueError:
+        return None
 
 
 def _sent_key() -> str | None:
@@ -118,9 +144,24 @@ def current_user() -> User | None:
     return found
 
 
+def _secure() -> bool:
+    return bool(services().settings["SECURE_COOKIES"]) or request.is_secure
+
+
+def _cookie() -> str:
+    # Over TLS the other name counts for nothing: a page of a neighbouring host could have set it.
+    return SECURE_COOKIE if _secure() else COOKIE
+
+
+def _token() -> str | None:
+    """What the browser says its session is."""
+    token = request.cookies.get(_cookie())
+    return token if token and token.isascii() else None
+
+
 def _user_of_session() -> User | None:
-    token = request.cookies.get(COOKIE)
-    if not token or not token.isascii():
+    token = _token()
+    if token is None:
         return None
     parts = services()
     now = parts.clock()
@@ -149,46 +190,59 @@ def page_access(view: View) -> View:
 
 
 def sign_in(email: str, password: str) -> User | None:
-    """The account these belong to, or None. Raises Forbidden for a request from another origin."""
+    """The account these belong to, or None, which the audit trail keeps.
+
+    Raises Forbidden for a request from another origin, TooMany for an address that failed too often and when too many
+    passwords are being looked at.
+    """
     check_origin()
-    return accounts.sign_in(services().store, email, password)
+    parts, address = services(), client()
+    with parts.sign_ins.attempt(address) as attempt:
+        user = accounts.sign_in(parts.store, email, password)
+        attempt.failed = user is None
+    if user is None:
+        accounts.note_failure(parts.store, email, address, parts.clock())
+    return user
 
 
 def create_first_administrator(token: str, email: str, password: str) -> User:
     """Use the one-time link; raises Forbidden, RuleBroken or Malformed."""
     check_origin()
     parts = services()
-    return accounts.create_first_administrator(parts.store, token, email, password, parts.clock())
+    return accounts.create_first_administrator(parts.store, token, email, password, parts.clock(), client())
 
 
 def start_session(response: Response, user: User) -> None:
     """Give the browser a fresh session; the one it had before ends."""
     end_session(response)
     token = credentials.new_token()
-    parts = services()
-    parts.store.sessions.create(credentials.digest(token), user.pk, parts.clock())
+    parts, who = services(), f"user:{user.email}"
+    note = Note(By(who, client()), "user.signed_in", who, parts.clock())
+    parts.store.sessions.create(credentials.digest(token), user.pk, note.at, note)
     response.set_cookie(
-        COOKIE,
+        _cookie(),
         token,
         max_age=parts.settings["SESSION_DAYS"] * 86_400,
         httponly=True,
         samesite="Lax",
-        secure=parts.settings["SECURE_COOKIES"] or request.is_secure,
+        secure=_secure(),
     )
 
 
 def end_session(response: Response) -> None:
     """Forget the browser's session, here and there."""
-    token = request.cookies.get(COOKIE)
-    if token and token.isascii():
-        services().store.sessions.delete(credentials.digest(token))
-    response.delete_cookie(COOKIE)
+    token, user = _token(), current_user()
+    if token is not None:
+        who = f"user:{user.email}" if user else ""
+        note = Note(By(who, client()), "user.signed_out", who, services().clock()) if user else None
+        services().store.sessions.delete(credentials.digest(token), note)
+    response.delete_cookie(_cookie(), secure=_secure(), httponly=True, samesite="Lax")
 
 
 def csrf_token() -> str:
     """The token that unsafe requests of this session carry; empty without a session."""
-    token = request.cookies.get(COOKIE)
-    return credentials.csrf_token(token) if token and token.isascii() else ""
+    token = _token()
+    return credentials.csrf_token(token) if token is not None else ""
 
 
 def check_forgery() -> None:
@@ -219,6 +273,15 @@ def _host(origin: str) -> str | None:
         return urlsplit(origin).netloc
     except ValueError:
         return None
+
+
+def tell_rate(response: Response) -> Response:
+    """Say in the answer where the key is in its rate (IETF draft-ietf-httpapi-ratelimit-headers), if it has one."""
+    standing = g.get("standing")
+    if standing is not None:
+        response.headers.add("RateLimit-Policy", f'"key";q={standing.limit};w=60')
+        response.headers.add("RateLimit", f'"key";r={standing.remaining};t={standing.reset}')
+    return response
 
 
 def check_scopes(app: Flask) -> None:

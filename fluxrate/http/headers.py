@@ -21,6 +21,7 @@ _HEADERS = {
 }
 _BY_NAME = [(name.lower(), (name, value)) for name, value in _HEADERS.items()]
 _YEAR = 31_536_000
+_TLS_ONLY = ("Strict-Transport-Security", f"max-age={_YEAR}")
 
 
 def register(app: Flask) -> None:
@@ -43,6 +44,8 @@ class SecureHeaders:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             there = {name.lower() for name, _ in headers}
             headers += [pair for name, pair in _BY_NAME if name not in there]
+            if environ["wsgi.url_scheme"] == "https":
+                headers.append(_TLS_ONLY)
             return start_response(status, headers, *error)
 
         return self._app(environ, start)

@@ -35,6 +35,7 @@ _DESCRIBED = {
     413: "The body or batch is too large.",
     415: "The body is in a format that this call does not read.",
     422: "A parameter or the body is malformed, or unknown here.",
+    429: "The key makes more requests than `RATE_LIMIT` allows; `Retry-After` says when to go on.",
     500: "Something failed on the server, which logged it.",
     503: "The store is away; nothing was half done, and trying again is safe.",
 }
@@ -140,4 +141,4 @@ def _statuses(method: str, operation: Mapping[str, Any]) -> set[str]:
     """The errors that a call can answer with, by what it reads and does."""
     body = {"411", "413", "415"} if "requestBody" in operation else set()
     change = {"400", "409"} if method != "get" else set()
-    return {"401", "403", "404", "422", "500", "503"} | body | change
+    return {"401", "403", "404", "422", "429", "500", "503"} | body | change

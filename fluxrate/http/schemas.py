@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
+ACTOR = "`key:PREFIX NAME` of an API key, `user:EMAIL` of a person, or `cli`."
+
 
 class MetaSchema(Schema):
     """Where in a list a page is."""
@@ -35,7 +37,7 @@ class VoidSchema(Schema):
     """What took an event out of the figures, from the ingest sequence `seq` on."""
 
     reason = fields.String()
-    actor = fields.String(metadata={"example": "key:billing", "description": "`key:NAME` or `user:EMAIL`."})
+    actor = fields.String(metadata={"example": "key:sk_live_0123456789ab billing", "description": ACTOR})
     voided_at = fields.DateTime()
     seq = fields.Integer()
 

@@ -18,7 +18,7 @@ from fluxrate import __version__
 from fluxrate.core.amounts import to_number
 from fluxrate.http import auth
 from fluxrate.plugin import services
-from fluxrate.web import charts, dashboard, formats, fragments, health, links, logs, periods, sign_in
+from fluxrate.web import audit, charts, dashboard, formats, fragments, health, links, logs, periods, sign_in, voids
 
 __all__ = ["blueprint", "error_page"]
 
@@ -27,6 +27,8 @@ STATIC = Path(__file__).parent / "static"
 ROUTES = (
     ("/", "dashboard", dashboard.page, ("GET",)),
     ("/logs", "logs", logs.page, ("GET",)),
+    ("/events/<event>/void", "void", voids.page, ("GET", "POST")),
+    ("/settings/audit", "audit", audit.page, ("GET",)),
     ("/settings/health", "health", health.page, ("GET",)),
     ("/sign-in", "sign_in", sign_in.sign_in, ("GET", "POST")),
     ("/sign-out", "sign_out", sign_in.sign_out, ("POST",)),

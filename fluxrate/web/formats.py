@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from markupsafe import Markup
 
-from fluxrate.core.model import Number
+from fluxrate.core.credentials import KEY_START
+from fluxrate.core.model import COMMAND_LINE, Number
 
 MINUS = "−"
 UNKNOWN = "–"
@@ -168,10 +169,20 @@ def metadata(text: str | None) -> tuple[tuple[str, str], ...]:
     return tuple((key, _plain(bytes(value))) for key, value in found.items())
 
 
-def by(actor: str) -> str:
-    """Who did something, as `model.Void.actor` keeps it, in words for people."""
+def named(actor: str) -> tuple[str | None, str]:
+    """Who did something, as `model.By.actor` keeps it, in words for people: the public part of a key, and a name."""
     kind, _, name = actor.partition(":")
-    return f"the key {name}" if kind == "key" else name
+    if kind != "key":
+        return None, "the command line" if actor == COMMAND_LINE.actor else name or actor
+    # Voids of before there was an audit trail have the name alone.
+    prefix, _, rest = name.partition(" ")
+    return (prefix, f"the key {rest}") if rest and prefix.startswith(KEY_START) else (None, f"the key {name}")
+
+
+def by(actor: str) -> str:
+    """The same as one text."""
+    prefix, name = named(actor)
+    return f"{name} ({prefix})" if prefix else name
 
 
 def _plain(value: bytes) -> str:

@@ -26,6 +26,9 @@ STATE = (
     "page_size",
     "page",
     "as_of",
+    "actor",
+    "action",
+    "next",
 )
 FLEETING = ("page", "as_of")
 
@@ -40,6 +43,14 @@ def here(**changes: Any) -> str:
     """The page being shown with some parameters changed (None removes one); page and as_of start over."""
     args = {name: value for name, value in request.args.items() if name not in FLEETING}
     return canonical(request.path, args | changes)
+
+
+def local(target: str | None) -> str:
+    """The target when it is a path of this site, else the first page; two slashes of either kind would be the start of
+    another host.
+    """
+    plain = target is not None and target.isprintable() and target.startswith("/")
+    return target if plain and target and not target.startswith(("//", "/\\")) else "/"
 
 
 def days_around(instant: int, zone: str) -> str:

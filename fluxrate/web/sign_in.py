@@ -10,18 +10,19 @@ from typing import Any
 from flask import Response, make_response, redirect, render_template, request, url_for
 
 from fluxrate.core import accounts
-from fluxrate.core.errors import FluxrateError
+from fluxrate.core.errors import FluxrateError, TooMany, Unavailable
 from fluxrate.core.model import User
 from fluxrate.http import auth
 from fluxrate.plugin import services
 from fluxrate.web import fragments
+from fluxrate.web.links import local
 
 WRONG = "No account has this email and password."
 
 
 def sign_in() -> Response:
     """`GET` and `POST /sign-in`; form fields `email`, `password`, and `next`, the local address to go on to."""
-    target = _local(request.values.get("next"))
+    target = local(request.values.get("next"))
     if fragments.wanted():
         return fragments.leave_for(request.full_path)
     if request.method != "POST":
@@ -30,7 +31,12 @@ def sign_in() -> Response:
     errors = _missing(email, password)
     if errors:
         return _form(422, next=target, email=email, errors=errors)
-    user = auth.sign_in(email, password)
+    try:
+        user = auth.sign_in(email, password)
+    except TooMany as held_back:
+        response = _form(429, next=target, email=email, errors={"password": held_back.detail})
+        response.headers["Retry-After"] = str(held_back.retry_after)
+        return response
     if user is None:
         return _form(401, next=target, email=email, errors={"password": WRONG})
     return _enter(user, target)
@@ -48,6 +54,8 @@ def setup(token: str) -> Response:
         return _form(422, setup=True, email=email, errors=errors)
     try:
         user = auth.create_first_administrator(token, email, password)
+    except Unavailable:
+        raise
     except FluxrateError as error:
         return _form(error.status, setup=True, email=email, errors={error.field or "password": error.detail})
     return _enter(user, "/")
@@ -85,9 +93,3 @@ def _enter(user: User, target: str) -> Response:
 
 def _redirect(target: str) -> Response:
     return make_response(redirect(target, 303))
-
-
-def _local(target: str | None) -> str:
-    """The target when it is a path of this site; two slashes of either kind would be the start of another host."""
-    plain = target is not None and target.isprintable() and target.startswith("/")
-    return target if plain and target and not target.startswith(("//", "/\\")) else "/"

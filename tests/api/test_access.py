@@ -18,6 +18,7 @@ NEEDS = {
     "POST /api/v1/api-keys": "admin",
     "GET /api/v1/api-keys/<key>": "admin",
     "DELETE /api/v1/api-keys/<key>": "admin",
+    "GET /api/v1/audit": "admin",
     "GET /api/v1/customers": "usage.read",
     "POST /api/v1/customers": "usage.write",
     "GET /api/v1/customers/<customer>": "usage.read",
@@ -198,7 +199,7 @@ def test_a_session_ends_on_the_server(browser):
 def test_a_new_password_ends_every_session(browser):
     """Who knew the old password is out."""
     parts = parts_of(browser.application)
-    accounts.set_password(parts.store, parts.store.users.by_email(EMAIL), "another long password")
+    accounts.set_password(parts.store, parts.store.users.by_email(EMAIL), "another long password", parts.clock())
     problem(browser.get("/api/v1/meters"), 401)
 
 

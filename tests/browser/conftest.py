@@ -40,8 +40,13 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory):
-    """The root URL of an application with 90 events of three customers on two meters."""
-    instance = instance_in(tmp_path_factory.mktemp("browser"))
+    """The root URL of an application that all tests read."""
+    yield from served(tmp_path_factory.mktemp("browser"))
+
+
+def served(folder):
+    """An application with 90 events of three customers on two meters, while it is served: its root URL."""
+    instance = instance_in(folder)
     miles = instance.meter("miles", "Miles flown", unit="miles")
     flights = instance.meter("flights", "Flights", unit="flights", aggregation_type="COUNT")
     for place, (ref, name) in enumerate(CUSTOMERS):

@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import func, select
 
 from fluxrate.core.errors import ConfigError, Unavailable
+from fluxrate.core.model import COMMAND_LINE, Note
 from fluxrate.core.store import Store, migrate
 from fluxrate.core.store.schema import METADATA
 from tests.contracts.store_case import NOW, everything, make_meter, new
@@ -60,7 +61,7 @@ POSTGRESQL_CATALOG = (
 def fill(store: Store) -> None:
     """At least one row in every table."""
     fill_first(store)
-    store.voids.add(7, "sent twice", "key:k", NOW)
+    store.voids.add(7, "sent twice", "key:k", NOW, Note(COMMAND_LINE, "event.voided", None, NOW))
 
 
 def fill_first(store: Store) -> None:
@@ -178,15 +179,16 @@ class MigrationContract:
         """A database of the version before there were voids keeps all it has, and its events can be voided."""
         with monkeypatch.context() as patch:
             patch.setattr(migrate, "HEAD", "0001")
-            [file] = scripts.glob("0002_*.py")
-            text = file.read_text()
-            file.unlink()
+            later = {file: file.read_text() for file in scripts.glob("000[23]_*.py")}
+            for file in later:
+                file.unlink()
             assert store.migrate() == ["0001"]
             fill_first(store)
             before = everything(store)
-        file.write_text(text)
+        for file, text in later.items():
+            file.write_text(text)
         assert store.pending()
-        assert store.migrate() == ["0002"]
+        assert store.migrate() == ["0002", "0003"]
         assert everything(store) == before
         assert list(store.voids.read_after(0)) == []
         assert store.voids.add(3, "sent twice", "key:k", NOW).seq == 51
@@ -224,4 +226,4 @@ class MigrationContract:
             process.stdin.flush()
         answers = [process.communicate(timeout=60) for process in processes]
         assert [err for _, err in answers] == ["", "", ""]
-        assert sorted(out for out, _ in answers) == ["0001 0002\n", "none\n", "none\n"]
+        assert sorted(out for out, _ in answers) == ["0001 0002 0003\n", "none\n", "none\n"]

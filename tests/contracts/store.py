@@ -11,10 +11,11 @@ from fluxrate.core.store import Store
 from tests.contracts.store_accounts import AccountContract
 from tests.contracts.store_catalog import CustomerContract, MeterContract
 from tests.contracts.store_events import EventContract
+from tests.contracts.store_trail import TrailContract
 from tests.contracts.store_voids import VoidContract
 
 
-class StoreContract(MeterContract, CustomerContract, EventContract, VoidContract, AccountContract):
+class StoreContract(MeterContract, CustomerContract, EventContract, VoidContract, AccountContract, TrailContract):
     """All of it."""
 
     def test_no_test_hides_another(self) -> None:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from fluxrate.core.columns import snapshot
-from fluxrate.core.model import Meter, NewEvent
+from fluxrate.core.model import COMMAND_LINE, Meter, NewEvent
 from fluxrate.core.services import Services
 from tests.instances import new, open_instance
 from tests.reference import DAY
@@ -33,7 +33,7 @@ def work(parts: Services, rng: random.Random) -> None:
     wanted = rng.choice([meters, meters[:1], meters[1:]])
     stored = parts.ingest.store([event(rng.choice(wanted), rng) for _ in range(BATCH)])
     for one in rng.sample(stored, VOIDS):
-        parts.ingest.void(one.event.id, "a test", "nobody")
+        parts.ingest.void(one.event.id, "a test", COMMAND_LINE)
     parts.live.refresh()
     if rng.random() < 0.5:
         parts.live.fold()

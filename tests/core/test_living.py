@@ -19,7 +19,7 @@ import pytest
 
 from fluxrate.core.calendar import Window
 from fluxrate.core.columns import snapshot
-from fluxrate.core.model import Meter
+from fluxrate.core.model import COMMAND_LINE, Meter
 from fluxrate.core.query import Query
 from fluxrate.core.services import Services
 from tests import reference
@@ -87,7 +87,7 @@ def void(parts: Services, meter: Meter, book: Book, seed: int) -> None:
             event = rng.choice(book.events[-500:] if rng.random() < 0.7 else book.events)
             stored = parts.store.events.get(event.seq)
             if event.seq not in book.died and stored is not None:
-                found = parts.ingest.void(stored.id, "a test", "nobody").void
+                found = parts.ingest.void(stored.id, "a test", COMMAND_LINE).void
                 assert found is not None
                 book.died[event.seq] = found.seq
     time.sleep(0.01)

@@ -103,6 +103,9 @@ def test_metadata_becomes_pairs_of_text_with_exact_numbers():
     [
         ("key:billing", "the key billing"),
         ("key:a: b", "the key a: b"),
+        ("key:sk_live_0123456789ab a b", "the key a b (sk_live_0123456789ab)"),
+        ("cli", "the command line"),
+        ("nobody", "nobody"),
         ("user:ada@example.com", "ada@example.com"),
     ],
 )

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from fluxrate.core.model import By
 from tests.web.conftest import instance_in, visible
 
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -163,13 +164,16 @@ def test_a_voided_event_is_listed_marked(tmp_path):
     instance = instance_in(tmp_path)
     meter, customer = instance.meter("m", "M"), instance.customer("c", None)
     wrong, right = instance.send(meter, customer, 1234567), instance.send(meter, customer, 8)
-    instance.services.ingest.void(wrong.id, "sent twice <b>", "key:billing")
+    instance.services.ingest.void(wrong.id, "sent twice <b>", By("key:sk_live_0123456789ab billing"))
     html = page(instance, f"meter_id=m&{WINDOW}").text
     assert rows(html) == 2
     assert "Sum 8 calls" in visible(html)
     assert re.findall(r"<s>([^<]*)</s>", html) == ["1,234,567"]
     (title,) = re.findall(r'<span class="voided" title="([^"]*)"', html)
-    said = re.fullmatch(r"Voided (on \d{4}-\d\d-\d\d [\d:.]+ UTC by the key billing: sent twice <b>)", unescape(title))
+    said = re.fullmatch(
+        r"Voided (on \d{4}-\d\d-\d\d [\d:.]+ UTC by the key billing \(sk_live_0123456789ab\): sent twice <b>)",
+        unescape(title),
+    )
     assert said
     assert f"voided {said[1]}." in unescape(visible(html))
     assert f"Voided {said[1].removeprefix('on ')}" in unescape(visible(html))
@@ -184,7 +188,7 @@ def test_strangers_text_is_escaped_everywhere(tmp_path):
     meter = instance.meter("m", f"Meter {bad}", unit=bad)
     customer = instance.customer(f"id {bad}", f"Customer {bad}")
     event = instance.send(meter, customer, 7, key=f"key {bad}", **{bad: bad, "long": "x" * 5000})
-    instance.services.ingest.void(event.id, f"reason {bad}", f"key:name {bad}")
+    instance.services.ingest.void(event.id, f"reason {bad}", By(f"key:sk_live_0123456789ab name {bad}"))
     for query in ("", "meter_id=m", f"customer_id={bad}", f"min_quantity={bad}"):
         assert "<script>alert" not in page(instance, query).text
         assert "<script>alert" not in page(instance, query, **PART).text

@@ -1,6 +1,6 @@
 """Who may come in: API keys, users, and the sessions of signed-in browsers.
 
-No secret is stored, only digests and hashes.
+No secret is stored, only digests and hashes. A `note` goes into the audit trail with the change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from sqlalchemy import exc as sql
 from sqlalchemy import func, or_, select
 
 from fluxrate.core.errors import Conflict, NotFound
-from fluxrate.core.model import ApiKey, Session, User
+from fluxrate.core.model import ApiKey, Note, Session, User
+from fluxrate.core.store import trail
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.faults import is_foreign_key_violation, is_unique_violation
 from fluxrate.core.store.paging import Many, Page, page_of
@@ -29,7 +30,9 @@ class Keys:
         self.edition = object()
         """Another object after every change of the table through this value: what was read before may be old."""
 
-    def create(self, *, name: str, prefix: str, digest: bytes, scopes: tuple[str, ...], now: int) -> ApiKey:
+    def create(
+        self, *, name: str, prefix: str, digest: bytes, scopes: tuple[str, ...], now: int, note: Note | None = None
+    ) -> ApiKey:
         """Add a key. Raises Conflict when `prefix` is taken."""
         values = {
             "id": str(uuid.uuid4()),
@@ -42,6 +45,7 @@ class Keys:
         try:
             with self._database.write() as connection:
                 row = connection.execute(api_keys.insert().values(values).returning(*api_keys.c)).one()
+                trail.write(connection, note)
             self.edition = object()
         except sql.IntegrityError as error:
             if not is_unique_violation(error):
@@ -82,12 +86,14 @@ class Keys:
             raise Conflict(f"{len(named)} keys are named {ref!r}; name one by its id or prefix.")
         return named[0] if named else None
 
-    def revoke(self, pk: int, now: int) -> ApiKey:
-        """End a key; one that was ended before keeps its time. Raises NotFound."""
-        ended = func.coalesce(api_keys.c.revoked_at, now)
-        statement = api_keys.update().where(api_keys.c.pk == pk).values(revoked_at=ended)
+    def revoke(self, pk: int, now: int, note: Note | None = None) -> ApiKey:
+        """End a key; one that was ended before keeps its time and is not noted again. Raises NotFound."""
+        mine = api_keys.c.pk == pk
+        statement = api_keys.update().where(mine, api_keys.c.revoked_at.is_(None)).values(revoked_at=now)
         with self._database.write() as connection:
-            row = connection.execute(statement.returning(*api_keys.c)).first()
+            if connection.execute(statement).rowcount:
+                trail.write(connection, note)
+            row = connection.execute(select(api_keys).where(mine)).first()
         self.edition = object()
         if row is None:
             raise NotFound("There is no such key.")
@@ -106,13 +112,15 @@ class Users:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, *, email: str, password_hash: str, now: int) -> User:
+    def create(self, *, email: str, password_hash: str, now: int, note: Note | None = None) -> User:
         """Add an account. Raises Conflict when the address has one."""
         low = email.lower()
         values = {"id": str(uuid.uuid4()), "email": low, "password_hash": password_hash, "created_at": now}
         try:
             with self._database.write() as connection:
-                return User(*connection.execute(users.insert().values(values).returning(*users.c)).one())
+                user = User(*connection.execute(users.insert().values(values).returning(*users.c)).one())
+                trail.write(connection, note)
+                return user
         except sql.IntegrityError as error:
             if not is_unique_violation(error):
                 raise
@@ -136,13 +144,14 @@ class Users:
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(users)).scalar_one()
 
-    def set_password(self, pk: int, password_hash: str) -> None:
+    def set_password(self, pk: int, password_hash: str, note: Note | None = None) -> None:
         """Change the password and end every session of the account. Raises NotFound."""
         statement = users.update().where(users.c.pk == pk).values(password_hash=password_hash)
         with self._database.write() as connection:
             if not connection.execute(statement).rowcount:
                 raise NotFound("There is no such account.")
             connection.execute(sessions.delete().where(sessions.c.user_pk == pk))
+            trail.write(connection, note)
 
     def _one(self, condition: Any) -> User | None:
         with self._database.read() as connection:
@@ -156,7 +165,7 @@ class Sessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, token_digest: bytes, user_pk: int, now: int) -> Session:
+    def create(self, token_digest: bytes, user_pk: int, now: int, note: Note | None = None) -> Session:
         """Open a session. Raises NotFound when the account is gone."""
         session = Session(token_digest=token_digest, user_pk=user_pk, created_at=now, last_seen_at=now)
         values = {
@@ -168,6 +177,7 @@ class Sessions:
         try:
             with self._database.write() as connection:
                 connection.execute(sessions.insert().values(values))
+                trail.write(connection, note)
         except sql.IntegrityError as error:
             if not is_foreign_key_violation(error):
                 raise
@@ -187,10 +197,11 @@ class Sessions:
         with self._database.write() as connection:
             connection.execute(sessions.update().where(mine).values(last_seen_at=now))
 
-    def delete(self, token_digest: bytes) -> None:
-        """End a session, if there is one."""
+    def delete(self, token_digest: bytes, note: Note | None = None) -> None:
+        """End a session, if there is one; one that is not there is not noted."""
         with self._database.write() as connection:
-            connection.execute(sessions.delete().where(sessions.c.token_digest == token_digest))
+            if connection.execute(sessions.delete().where(sessions.c.token_digest == token_digest)).rowcount:
+                trail.write(connection, note)
 
     def purge(self, *, idle_before: int, created_before: int) -> int:
         """Remove sessions unseen since `idle_before` or opened before `created_before`; gives how many."""

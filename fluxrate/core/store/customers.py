@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fluxrate.core.errors import Conflict, NotFound
-from fluxrate.core.model import Customer
+from fluxrate.core.model import Customer, Note
+from fluxrate.core.store import trail
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.faults import is_foreign_key_violation, is_unique_violation
 from fluxrate.core.store.paging import Page, page_of, pieces
@@ -78,17 +79,19 @@ class Customers:
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(customers)).scalar_one()
 
-    def create(self, *, external_id: str, name: str | None, email: str | None, now: int) -> Customer:
+    def create(
+        self, *, external_id: str, name: str | None, email: str | None, now: int, note: Note | None = None
+    ) -> Customer:
         """Add a customer with a new id. Raises Conflict when `external_id` is taken."""
         row = _new(external_id, now) | {"name": name, "email": email}
-        return self._written(customers.insert().values(row).returning(*customers.c), external_id)
+        return self._written(customers.insert().values(row).returning(*customers.c), external_id, note)
 
-    def update(self, pk: int, changes: Mapping[str, object], now: int) -> Customer:
+    def update(self, pk: int, changes: Mapping[str, object], now: int, note: Note | None = None) -> Customer:
         """Change the named fields. Raises NotFound, or Conflict when the new `external_id` is taken."""
         if unknown := changes.keys() - CHANGEABLE:
             raise ValueError(f"not a changeable field of a customer: {sorted(unknown)}")
         statement = customers.update().where(customers.c.pk == pk).values(**changes, updated_at=now)
-        return self._written(statement.returning(*customers.c), changes.get("external_id"))
+        return self._written(statement.returning(*customers.c), changes.get("external_id"), note)
 
     def delete(self, pk: int) -> None:
         """Remove a customer without events. Raises NotFound, or Conflict when events hang on it (this may
@@ -104,10 +107,11 @@ class Customers:
                 raise
             raise Conflict("The customer has events, so it cannot be deleted.") from error
 
-    def _written(self, statement: Any, external_id: object) -> Customer:
+    def _written(self, statement: Any, external_id: object, note: Note | None) -> Customer:
         try:
             with self._database.write() as connection:
                 row = connection.execute(statement).first()
+                trail.write(connection, note if row else None)
             self.edition = object()
         except sql.IntegrityError as error:
             if not is_unique_violation(error):

@@ -15,7 +15,8 @@ from sqlalchemy import exc as sql
 from sqlalchemy import func, select
 
 from fluxrate.core.errors import Conflict, NotFound
-from fluxrate.core.model import Meter, MeterFilter
+from fluxrate.core.model import Meter, MeterFilter, Note
+from fluxrate.core.store import trail
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.faults import is_foreign_key_violation, is_unique_violation
 from fluxrate.core.store.paging import Many, Page, page_of
@@ -75,6 +76,7 @@ class Meters:
         decimals: int,
         filters: Sequence[MeterFilter],
         now: int,
+        note: Note | None = None,
     ) -> Meter:
         """Add an active meter with a new id and token. Raises Conflict when `meter_name` is taken."""
         values = {
@@ -91,9 +93,9 @@ class Meters:
             "created_at": now,
             "updated_at": now,
         }
-        return self._written(meters.insert().values(values).returning(*meters.c), meter_name)
+        return self._written(meters.insert().values(values).returning(*meters.c), meter_name, note)
 
-    def update(self, pk: int, changes: Mapping[str, object], now: int) -> Meter:
+    def update(self, pk: int, changes: Mapping[str, object], now: int, note: Note | None = None) -> Meter:
         """Change the named fields. Raises NotFound, or Conflict for a taken meter_name and for other `decimals`."""
         current = self.get(pk)
         if current is None:
@@ -110,7 +112,7 @@ class Meters:
         if "filters" in values:
             values["filters"] = _filters_text(values["filters"])
         statement = meters.update().where(meters.c.pk == pk).values(**values, updated_at=now).returning(*meters.c)
-        return self._written(statement, values.get("meter_name"))
+        return self._written(statement, values.get("meter_name"), note)
 
     def delete(self, pk: int) -> None:
         """Remove a meter without events. Raises NotFound, or Conflict when events hang on it (this may read
@@ -126,10 +128,11 @@ class Meters:
                 raise
             raise Conflict("The meter has events, so it cannot be deleted; archive it instead.") from error
 
-    def _written(self, statement: Any, meter_name: object) -> Meter:
+    def _written(self, statement: Any, meter_name: object, note: Note | None) -> Meter:
         try:
             with self._database.write() as connection:
                 row = connection.execute(statement).first()
+                trail.write(connection, note if row else None)
             self.edition = object()
         except sql.IntegrityError as error:
             if not is_unique_violation(error):

@@ -186,6 +186,20 @@ sessions = Table(
     **STRICT,
 )
 
+# Only added to. No index: a page of it is read from the end by primary key, and a filtered one is asked for by people.
+audit = Table(
+    "audit",
+    METADATA,
+    _pk(),
+    Column("at", BIG, nullable=False),
+    Column("actor", TEXT, nullable=False),
+    Column("action", TEXT, nullable=False),
+    Column("target", TEXT),
+    Column("address", TEXT),
+    Column("details", TEXT),
+    **COUNTED,
+)
+
 instance = Table(
     "instance",
     METADATA,

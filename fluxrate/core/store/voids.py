@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import select
 
 from fluxrate.core.errors import Conflict, NotFound
-from fluxrate.core.model import Void
-from fluxrate.core.store import counter
+from fluxrate.core.model import Note, Void
+from fluxrate.core.store import counter, trail
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.paging import pieces
 from fluxrate.core.store.schema import LAST, events, voids
@@ -33,7 +33,7 @@ class Voids:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, event_seq: int, reason: str, actor: str, now: int) -> Void:
+    def add(self, event_seq: int, reason: str, actor: str, now: int, note: Note | None = None) -> Void:
         """Void the event of this sequence; on return it is on the disk.
 
         `now` is raised to the last moment of arrival if the clock ran backwards. Raises NotFound when there is no such
@@ -48,6 +48,7 @@ class Voids:
                 raise Conflict("An event is voided once, and this one has been voided already.")
             void = Void(seq, event_seq, reason, actor, voided_at)
             connection.execute(voids.insert().values((seq, event_seq, reason, actor, voided_at)))
+            trail.write(connection, note)
         return void
 
     def read_after(self, seq: int, upto: int | None = None) -> Sequence[VoidColumns]:

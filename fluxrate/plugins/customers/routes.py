@@ -8,7 +8,7 @@ from flask import Response
 
 from fluxrate.core import customers
 from fluxrate.http.answers import answer, listing
-from fluxrate.http.auth import scope
+from fluxrate.http.auth import by, scope
 from fluxrate.http.bodies import ApiBlueprint
 from fluxrate.http.parameters import customer_of
 from fluxrate.http.schemas import listing_schema
@@ -42,7 +42,7 @@ def list_customers(args: dict[str, Any]) -> Response:
 def create_customer(body: dict[str, Any]) -> Response:
     """Create a customer before its first event."""
     parts = services()
-    return answer(customer_shape(customers.create(parts.store, body, parts.clock())), 201)
+    return answer(customer_shape(customers.create(parts.store, body, parts.clock(), by())), 201)
 
 
 @blueprint.get("/<customer>")
@@ -60,7 +60,7 @@ def get_customer(customer: str) -> Response:
 def change_customer(body: dict[str, Any], customer: str) -> Response:
     """Change a customer's name or email."""
     parts = services()
-    return answer(customer_shape(customers.change(parts.store, customer_of(customer), body, parts.clock())))
+    return answer(customer_shape(customers.change(parts.store, customer_of(customer), body, parts.clock(), by())))
 
 
 @blueprint.put("/<customer>")
@@ -70,4 +70,4 @@ def change_customer(body: dict[str, Any], customer: str) -> Response:
 def put_customer(body: dict[str, Any], customer: str) -> Response:
     """The same as PATCH: what is not sent stays."""
     parts = services()
-    return answer(customer_shape(customers.change(parts.store, customer_of(customer), body, parts.clock())))
+    return answer(customer_shape(customers.change(parts.store, customer_of(customer), body, parts.clock(), by())))

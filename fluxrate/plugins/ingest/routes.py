@@ -13,7 +13,7 @@ from fluxrate.core.drafts import decode_many, decode_one
 from fluxrate.core.errors import Malformed
 from fluxrate.core.ingest import Outcome
 from fluxrate.http.answers import answer
-from fluxrate.http.auth import actor, scope
+from fluxrate.http.auth import by, scope
 from fluxrate.http.bodies import JSON, ApiBlueprint, read_body
 from fluxrate.http.schemas import EventSchema
 from fluxrate.http.shapes import event_shape, log_row_shape
@@ -79,7 +79,7 @@ def send_batch(args: dict[str, Any]) -> Response:
 @blueprint.response(200, EventSchema)
 def void_event(body: dict[str, Any], event: str) -> Response:
     """Void an event: it stays in the log, marked, and leaves the figures from now on."""
-    row = services().ingest.void(event, body["reason"], actor())
+    row = services().ingest.void(event, body["reason"], by())
     return answer(log_row_shape(row), as_of=None if row.void is None else row.void.seq)
 
 

@@ -11,7 +11,7 @@ from fluxrate.core.calendar import rfc3339
 from fluxrate.core.errors import NotFound
 from fluxrate.core.model import ApiKey
 from fluxrate.http.answers import answer, listing
-from fluxrate.http.auth import scope
+from fluxrate.http.auth import by, scope
 from fluxrate.http.bodies import ApiBlueprint
 from fluxrate.http.parameters import PageArgs
 from fluxrate.http.schemas import listing_schema
@@ -39,7 +39,7 @@ def list_keys(args: dict[str, Any]) -> Response:
 def create_key(body: dict[str, Any]) -> Response:
     """Create an API key; keep the `key` of the answer, it is not shown again."""
     parts = services()
-    kept, secret = accounts.create_key(parts.store, body["name"], body["scopes"], parts.clock())
+    kept, secret = accounts.create_key(parts.store, body["name"], body["scopes"], parts.clock(), by())
     return answer({**_shape(kept), "key": secret}, 201)
 
 
@@ -58,7 +58,7 @@ def get_key(key: str) -> Response:
 def revoke_key(key: str) -> Response:
     """Revoke an API key: the next call with it is refused."""
     parts = services()
-    accounts.revoke_key(parts.store, _key_of(key), parts.clock())
+    accounts.revoke_key(parts.store, _key_of(key), parts.clock(), by())
     return answer(_shape(_key_of(key)))
 
 

@@ -8,7 +8,7 @@ from flask import Response
 
 from fluxrate.core import meters
 from fluxrate.http.answers import answer, listing
-from fluxrate.http.auth import scope
+from fluxrate.http.auth import by, scope
 from fluxrate.http.bodies import ApiBlueprint
 from fluxrate.http.parameters import meter_of
 from fluxrate.http.schemas import listing_schema
@@ -38,7 +38,7 @@ def list_meters(args: dict[str, Any]) -> Response:
 def create_meter(body: dict[str, Any]) -> Response:
     """Create a meter."""
     parts = services()
-    return answer(meter_shape(meters.create(parts.store, parts.registry.metrics, body, parts.clock())), 201)
+    return answer(meter_shape(meters.create(parts.store, parts.registry.metrics, body, parts.clock(), by())), 201)
 
 
 @blueprint.get("/<meter>")
@@ -58,5 +58,7 @@ def change_meter(body: dict[str, Any], meter: str) -> Response:
     parts = services()
     found = meter_of(meter)
     has_events = len(parts.live.current().snapshot(found.pk)) > 0
-    changed = meters.change(parts.store, parts.registry.metrics, found, body, has_events=has_events, now=parts.clock())
+    changed = meters.change(
+        parts.store, parts.registry.metrics, found, body, has_events=has_events, now=parts.clock(), by=by()
+    )
     return answer(meter_shape(changed))

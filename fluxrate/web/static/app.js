@@ -64,7 +64,7 @@
   });
 
   // Keys
-  const PLACES = { d: "[data-place=dashboard]", l: "[data-place=logs]", h: "[data-place=health]" };
+  const PLACES = { d: "[data-place=dashboard]", l: "[data-place=logs]", h: "[data-place=health]", a: "[data-place=audit]" };
   let leader = 0;
 
   function typing(at) {

@@ -1,0 +1,46 @@
+"""What the audit trail keeps: the names of the actions, and the notes of those that change no table of their own.
+
+Who created, changed, revoked, voided, imported, signed in. Never events themselves: they have their own log.
+"""
+
+from __future__ import annotations
+
+from fluxrate.core import text
+from fluxrate.core.errors import Malformed
+from fluxrate.core.model import By, Note
+from fluxrate.core.store import Store
+
+ACTIONS = (
+    "customer.created",
+    "customer.updated",
+    "event.voided",
+    "import.finished",
+    "import.started",
+    "key.created",
+    "key.revoked",
+    "meter.created",
+    "meter.updated",
+    "password.changed",
+    "sign_in.failed",
+    "user.created",
+    "user.signed_in",
+    "user.signed_out",
+)
+
+
+def check_action(action: str) -> str:
+    """An action that the trail knows; raises Malformed."""
+    if action not in ACTIONS:
+        raise Malformed(f"action is one of {', '.join(ACTIONS)}, but {text.show(action)} came.", field="action")
+    return action
+
+
+def import_started(store: Store, by: By, meter_name: str, file: str, now: int) -> None:
+    """Note that a file is being imported; one that was cut short has no `import_finished`."""
+    store.trail.add(Note(by, "import.started", f"meter:{meter_name}", now, {"file": file}))
+
+
+def import_finished(store: Store, by: By, meter_name: str, file: str, counts: tuple[int, int, int], now: int) -> None:
+    """Note that a file is in; `counts` are its accepted, duplicate and rejected rows."""
+    details = {"file": file} | dict(zip(("accepted", "duplicates", "rejected"), counts, strict=True))
+    store.trail.add(Note(by, "import.finished", f"meter:{meter_name}", now, details))
