@@ -22,6 +22,7 @@ SCOPES = ("usage.read", "usage.write", "admin")
 
 _SEQ_BITS = 62
 _MAX_MS = (1 << 48) - 1
+_VARIANT = 0b10 << _SEQ_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,9 @@ def event_id(seq: int, ingested_at: int) -> str:
     Computed, not stored: an event's id costs no bytes on disk and no index, and names its row by primary key.
     """
     ms = min(max(ingested_at // 1000, 0), _MAX_MS)
-    return str(uuid.UUID(int=ms << 80 | 0x7 << 76 | 0b10 << 62 | seq))
+    high, low = f"{ms:012x}", f"{_VARIANT | seq:016x}"
+    # Written out: a UUID value, made and formatted, took a fifth of the time of a batch.
+    return f"{high[:8]}-{high[8:]}-7000-{low[:4]}-{low[4:]}"
 
 
 def seq_of(event_id_text: str) -> int | None:
