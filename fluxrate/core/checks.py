@@ -137,8 +137,10 @@ class Batch:
             meta, quantity = draft.metadata, quantity_of(draft.quantity, meter, metric, "quantity")
         else:
             meta, quantity = _properties(draft, draft.properties, meter, metric)
-        check_quantity(quantity, metric)
-        check_property(meta, meter, metric)
+        if not quantity:
+            check_quantity(quantity, metric)
+        if metric.needs_property:
+            check_property(meta, meter, metric)
         external_id = draft.customer_external_id
         if external_id is not None and draft.customer_id is None:
             pk = self._customer_pk(external_id)
@@ -218,7 +220,7 @@ def check_property(meta: Mapping[str, Any] | None, meter: Meter, metric: Metric)
 def quantity_of(raw: Raw, meter: Meter, metric: Metric, field: str) -> int:
     """A JSON text is exact, a JSON number is rounded to the meter's places; none means one where things are counted."""
     token = bytes(raw)
-    if token in (b"", b"null"):
+    if not token or token == b"null":
         if metric.counts_things:
             return int(10**meter.decimals)
         raise RuleBroken(f'{field} is missing; it is a decimal such as "1.5".', field=field)

@@ -161,7 +161,8 @@ class Importer:
 
     def _metadata(self, row: Row) -> Mapping[str, Any] | None:
         if self.columns.meta:
-            return {name: _value(row[name]) for name in self.columns.meta if row.get(name) not in (None, "")}
+            cells = [(name, row.get(name)) for name in self.columns.meta]
+            return {name: _value(cell) for name, cell in cells if cell is not None and cell != ""}
         whole = row.get("metadata")
         if whole is None or whole == "":
             return None
@@ -207,6 +208,8 @@ def _next_batch(lines: Iterator[Line]) -> tuple[list[Line], FluxrateError | None
 
 def _text(row: Row, name: str) -> str:
     value = row.get(name)
+    if isinstance(value, str):
+        return value
     if isinstance(value, msgspec.Raw) and bytes(value)[:1] in (b"{", b"[", b"t", b"f"):
         raise RuleBroken(f"{name} is a text or a number, but {text.show(_raw(value))} came.")
     return "" if value is None else _raw(value)
