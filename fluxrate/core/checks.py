@@ -99,7 +99,8 @@ class Batch:
         self._customer_pk: Callable[[str], int | None] = customers.pk
         self._limits = limits
         self._now = now
-        self._targets: dict[_Reference, _Target] = {}
+        self._targets: dict[_Reference, _Target | FluxrateError] = {}
+        self._by_id: dict[str, tuple[int, str]] = {}
         self.meters: dict[int, Meter] = {}
         """The meters of the events that passed, by key."""
 
@@ -112,15 +113,19 @@ class Batch:
             target = self._targets.get(reference)
             if target is None:
                 target = self._targets[reference] = self._target(reference)
-            return self._event(draft, target)
+            return self._event(draft, target) if isinstance(target, _Target) else target
         except FluxrateError as refused:
             if refused.status >= _OURS:
                 # The sender is to try again.
                 raise
             return refused
 
-    def _target(self, reference: _Reference) -> _Target:
-        meter = find_meter(self._store, reference)
+    def _target(self, reference: _Reference) -> _Target | FluxrateError:
+        try:
+            meter = find_meter(self._store, reference)
+        except (RuleBroken, NotFound) as refused:
+            # Kept like a meter: a batch with a mistyped name would ask the store for each of its events.
+            return refused
         self.meters[meter.pk] = meter
         metric = self._metrics.get(meter.aggregation_type, field="aggregation_type")
         return _Target(meter, metric, meter.status == "ACTIVE")
@@ -157,9 +162,13 @@ class Batch:
                 "An event names its customer by either customer_external_id or customer_id.",
                 field="customer_external_id",
             )
+        known = self._by_id.get(draft.customer_id)
+        if known is not None:
+            return known
         found = None if "\0" in draft.customer_id else self._store.customers.find(draft.customer_id)
         if found is None:
             raise NotFound(f"No customer has the id {text.show(draft.customer_id)}.", field="customer_id")
+        self._by_id[draft.customer_id] = found.pk, found.external_id
         return found.pk, found.external_id
 
 

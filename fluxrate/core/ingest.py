@@ -8,7 +8,7 @@ meter counts once for ever; the answer to a repeat is the first event. `void` ta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -72,13 +72,14 @@ class Ingest:
         if atomic and len(right) < len(checked):
             return self._counted([_rejected(found, _LEFT_OUT) for found in checked])
         try:
-            stored = iter(self.store(right))
+            stored = self.store(right)
         except Conflict:
             self._customers.forget()
             raise
+        owners, ones = self._owners(right, stored), iter(stored)
         return self._counted(
             [
-                self._outcome(draft, found, next(stored), batch.meters[found.meter_pk])
+                _outcome(draft, found, next(ones), batch.meters[found.meter_pk], owners)
                 if isinstance(found, NewEvent)
                 else _rejected(found, found)
                 for draft, found in zip(drafts, checked, strict=True)
@@ -137,29 +138,41 @@ class Ingest:
         self._intake.judged(sum(outcome.conflict for outcome in outcomes), refused)
         return outcomes
 
-    def _outcome(self, draft: Draft | FluxrateError, new: NewEvent, stored: Stored, meter: Meter) -> Outcome:
-        event = stored.event
-        if not stored.duplicate:
-            return Outcome("accepted", event, meter)
-        # A repeat that leaves the time to us says nothing else than the first: the clock has merely moved on.
-        timed = isinstance(draft, Draft) and draft.timestamp is not None
-        same_time = new.timestamp == event.timestamp or not timed
-        same = new.quantity == event.quantity and same_time and self._same_customer(new, event)
-        return Outcome("duplicate", event, meter, conflict=not same)
-
-    def _same_customer(self, new: NewEvent, event: Event) -> bool:
-        if new.customer_pk is not None:
-            return new.customer_pk == event.customer_pk
-        first = self._store.customers.by_pks([event.customer_pk])
-        return first[event.customer_pk].external_id == new.customer_external_id
+    def _owners(self, new: Sequence[NewEvent], stored: Sequence[Stored]) -> dict[int, str]:
+        """The external ids of the customers of first events that a repeat named by external id, all in one question."""
+        pks = {
+            item.event.customer_pk
+            for item, sent in zip(stored, new, strict=True)
+            if item.duplicate and sent.customer_pk is None
+        }
+        return {pk: found.external_id for pk, found in self._store.customers.by_pks(pks).items()} if pks else {}
 
     def _remember(self, stored: Sequence[Stored], events: Sequence[NewEvent]) -> None:
+        self._customers.refresh()
         for item, event in zip(stored, events, strict=True):
             if event.customer_pk is None and not item.duplicate:
                 self._customers.learn(event.customer_external_id, item.event.customer_pk)
 
 
 _LEFT_OUT = RuleBroken("Not stored, because another event of this atomic batch was refused.")
+
+
+def _outcome(
+    draft: Draft | FluxrateError, new: NewEvent, stored: Stored, meter: Meter, owners: Mapping[int, str]
+) -> Outcome:
+    event = stored.event
+    if not stored.duplicate:
+        return Outcome("accepted", event, meter)
+    # A repeat that leaves the time to us says nothing else than the first: the clock has merely moved on.
+    timed = isinstance(draft, Draft) and draft.timestamp is not None
+    same_time = new.timestamp == event.timestamp or not timed
+    if new.customer_pk is None:
+        same_customer = owners.get(event.customer_pk) == new.customer_external_id
+    else:
+        same_customer = new.customer_pk == event.customer_pk
+    return Outcome(
+        "duplicate", event, meter, conflict=not (new.quantity == event.quantity and same_time and same_customer)
+    )
 
 
 def _rejected(found: object, error: FluxrateError) -> Outcome:

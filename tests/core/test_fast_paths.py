@@ -50,6 +50,8 @@ def times(draw: st.DrawFn) -> str:
 @examples(400)
 @given(numbers(), st.integers(0, 18))
 @example("9223372036854775807", 0)
+@example("9999999999999999999", 0)
+@example("9.99999999999999999", 1)
 @example("00000000000000000.5", 1)
 @example("1.", 6)
 def test_quantities(sent: str, decimals: int) -> None:
@@ -75,6 +77,9 @@ def test_times(sent: str) -> None:
 
 @examples(300)
 @given(st.text(st.one_of(st.characters(codec=None), st.sampled_from(" ~!\x7f\0\xa0")), max_size=12))
+@example("a ")
+@example(" a")
+@example("a b")
 @example("a" * 10)
 @example("a" * 11)
 def test_identifiers(sent: str) -> None:

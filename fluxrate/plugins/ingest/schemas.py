@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from fluxrate.core.drafts import METADATA_KEYS
 from fluxrate.core.ingest import REASON_LENGTH
 from fluxrate.http.bodies import JSON
 from fluxrate.plugins.ingest.forms import ATTRIBUTE, CLOUDEVENT, CLOUDEVENTS, NDJSON
@@ -30,14 +31,18 @@ EVENT: dict[str, Any] = {
             "description": "A text is taken exactly; a number is rounded half-even to the meter's places.",
             "examples": ["1.5"],
         },
-        "properties": {"type": ["object", "null"], "description": "Instead of quantity and metadata."},
+        "properties": {
+            "type": ["object", "null"],
+            "maxProperties": METADATA_KEYS + 1,
+            "description": "Instead of quantity and metadata.",
+        },
         "timestamp": {
             "type": ["string", "null"],
             "format": "date-time",
             "description": "When it happened; now unless said.",
         },
         "idempotency_key": {**_TEXT, "description": "The same key counts once per meter, for ever."},
-        "metadata": {"type": ["object", "null"], "maxProperties": 64},
+        "metadata": {"type": ["object", "null"], "maxProperties": METADATA_KEYS},
     },
 }
 EVENT_BODY = {"required": True, "content": {JSON: {"schema": EVENT}}}
@@ -58,7 +63,7 @@ CLOUD_EVENT: dict[str, Any] = {
         "time": {"type": ["string", "null"], "format": "date-time"},
         "datacontenttype": {"type": ["string", "null"], "examples": ["application/json"]},
         "dataschema": {"type": ["string", "null"]},
-        "data": {"type": ["object", "null"]},
+        "data": {"type": ["object", "null"], "maxProperties": METADATA_KEYS + 1},
         "data_base64": {"type": "null"},
     },
 }
