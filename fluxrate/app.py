@@ -20,9 +20,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from fluxrate import web
 from fluxrate.config import Config, load_config
 from fluxrate.core.catalog import Catalog
+from fluxrate.core.checks import Limits
 from fluxrate.core.engine import Engine
 from fluxrate.core.errors import ConfigError
-from fluxrate.core.ingest import Ingest, Limits
+from fluxrate.core.ingest import Ingest
 from fluxrate.core.live import LiveColumns
 from fluxrate.core.pace import KeyRate, SignIns
 from fluxrate.core.registry import Registry

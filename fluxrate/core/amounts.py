@@ -22,6 +22,7 @@ _EXACT = 200
 """Digits to subtract with: more than any figure has; one that had more would raise, not be rounded."""
 
 _DIGITS = len(str(MAX_SCALED))
+_POWERS = tuple(int(10**places) for places in range(_DIGITS))
 _BOUND = re.compile(r"[0-9]{1,36}(?:\.[0-9]{1,36})?")
 _PLAIN = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 _JSON = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
@@ -45,8 +46,11 @@ def scale_text(text: str, decimals: int, *, field: str = "quantity") -> int:
     Raises Malformed for anything but plain decimal text, a negative, too many places, or more than 64 bits
     hold.
     """
-    if len(text) + decimals < _DIGITS and text.isascii() and text.isdigit():
-        return int(text) * int(10**decimals)
+    short = _short(text, decimals)
+    return _scaled_text(text, decimals, field) if short is None else short
+
+
+def _scaled_text(text: str, decimals: int, field: str) -> int:
     match = _PLAIN.fullmatch(text)
     if match is None:
         raise Malformed(
@@ -71,8 +75,11 @@ def scale_json_number(text: str, decimals: int, *, field: str = "quantity") -> i
     Rounds the decimal that was written, never its nearest float. Raises Malformed for a negative (-0 is 0),
     for more than 64 bits hold, and for what is no JSON number (NaN, Infinity).
     """
-    if len(text) + decimals < _DIGITS and text.isascii() and text.isdigit():
-        return int(text) * int(10**decimals)
+    short = _short(text, decimals)
+    return _scaled_number(text, decimals, field) if short is None else short
+
+
+def _scaled_number(text: str, decimals: int, field: str) -> int:
     match = _JSON.fullmatch(text)
     if match is None:
         raise Malformed(f"{field} is a JSON number such as 12.5, but {show(text)} came.", field=field)
@@ -155,6 +162,20 @@ def divide(numerator: int, denominator: int, decimals: int, places: int) -> Numb
     if 2 * rest > divisor or (2 * rest == divisor and quotient & 1):
         quotient += 1
     return to_number(quotient, places)
+
+
+def _short(text: str, decimals: int) -> int | None:
+    """The scaled value of a few plain digits with no more places than the meter's, which nothing need be asked about;
+    None for all other text.
+    """
+    if len(text) + decimals >= _DIGITS or not text.isascii():
+        return None
+    if text.isdigit():
+        return int(text) * _POWERS[decimals]
+    whole, _, fraction = text.partition(".")
+    if whole.isdigit() and fraction.isdigit() and len(fraction) <= decimals:
+        return int(whole + fraction) * _POWERS[decimals - len(fraction)]
+    return None
 
 
 def _exponent(text: str) -> int:

@@ -7,7 +7,9 @@ which.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,13 +20,18 @@ METADATA_BYTES = 16_384
 METADATA_KEYS = 64
 METADATA_DEPTH = 16
 
+KEY_SEPARATOR = "|"
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for JSON that it cannot read."""
+
 Item = TypeVar("Item")
 
 ABSENT = msgspec.Raw()
 """Stands for a quantity that was not sent: msgspec reads no union with Raw."""
 
 
-class Draft(msgspec.Struct, forbid_unknown_fields=True):
+class Draft(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """One event as sent.
 
     `quantity` and properties stay raw JSON, because a text is taken exactly and
@@ -47,6 +54,7 @@ _ONE = msgspec.json.Decoder(Draft)
 _MANY = msgspec.json.Decoder(list[Draft])
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _ENCODE = msgspec.json.Encoder()
+_LINE = re.compile(rb"[^ \t\r\n][^\n]*")
 _REASON_LENGTH = 200
 
 
@@ -54,40 +62,65 @@ def decode_one(body: bytes) -> Draft:
     """A single event from a JSON object; raises Malformed that says what is wrong where."""
     try:
         return _ONE.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
-        raise Malformed(f"The body is one JSON object of an event, but {_reason(why)}.") from why
+    except UNREADABLE as why:
+        raise Malformed(f"The body is one JSON object of an event, but {reason(why)}.") from why
 
 
 def decode_many(body: bytes, most: int) -> Sequence[Draft | FluxrateError]:
     """The events of a JSON array, each a draft or the reason it cannot be read. More than `most`: TooLarge."""
     try:
-        return _few(_MANY.decode(body), most)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return few(_MANY.decode(body), most)
+    except UNREADABLE:
         # Counted before they are taken apart: that is a hundred times slower.
-        return [_item(raw) for raw in _few(_items(body), most)]
+        return [_item(raw) for raw in few(decode_items(body), most)]
 
 
-def _few(items: list[Item], most: int) -> list[Item]:
+def decode_lines(body: bytes, most: int) -> Sequence[Draft | FluxrateError]:
+    """The events of NDJSON, one a line, each a draft or the reason it cannot be read; blank lines are none.
+
+    More than `most`: TooLarge.
+    """
+    # Not the decoder's own `decode_lines`, which takes two objects on a line, and one over several, without a word.
+    # Lines are looked for one by one: ten million blank ones would be a list of their own.
+    lines = [found[0] for found in islice(_LINE.finditer(body), most + 1)]
+    if len(lines) > most:
+        raise TooLarge(f"A batch holds at most {most} events, but more came; send them in parts.")
+    try:
+        return list(map(_ONE.decode, lines))
+    except UNREADABLE:
+        return [_item(line) for line in lines]
+
+
+def join_key(parts: Sequence[str]) -> str:
+    """One key of several texts, the same only where each of them is."""
+    # Without the escape, "a|" and "b" would make the same key as "a" and "|b".
+    return KEY_SEPARATOR.join(part.replace("\\", "\\\\").replace(KEY_SEPARATOR, "\\" + KEY_SEPARATOR) for part in parts)
+
+
+def few(items: list[Item], most: int) -> list[Item]:
+    """The items, if they are no more than a batch may hold; else TooLarge."""
     if len(items) > most:
         raise TooLarge(f"A batch holds at most {most} events, but {len(items)} came; send them in parts.")
     return items
 
 
-def _items(body: bytes) -> list[msgspec.Raw]:
+def decode_items(body: bytes) -> list[msgspec.Raw]:
+    """The items of a JSON array, not taken apart yet."""
     try:
         return _ITEMS.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
-        raise Malformed(f"The body is a JSON array of events, but {_reason(why)}.") from why
+    except UNREADABLE as why:
+        raise Malformed(f"The body is a JSON array of events, but {reason(why)}.") from why
 
 
-def _item(raw: msgspec.Raw) -> Draft | FluxrateError:
+def _item(raw: bytes | msgspec.Raw) -> Draft | FluxrateError:
     try:
-        return decode_one(bytes(raw))
-    except FluxrateError as refused:
-        return refused
+        return _ONE.decode(raw)
+    except UNREADABLE as why:
+        return Malformed(f"An event is one JSON object, but {reason(why)}.")
 
 
-def _reason(why: Exception) -> str:
+def reason(why: Exception) -> str:
+    """Half a sentence of why a decoder could not read what was sent."""
     if isinstance(why, RecursionError):
         return "it is nested too deeply"
     if isinstance(why, UnicodeDecodeError):
@@ -102,8 +135,8 @@ def decode_value(raw: bytes | msgspec.Raw, field: str) -> Any:
     """
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
-        raise Malformed(f"{field} is a JSON value, but {_reason(why)}.", field=field) from why
+    except UNREADABLE as why:
+        raise Malformed(f"{field} is a JSON value, but {reason(why)}.", field=field) from why
 
 
 def metadata_text(meta: Mapping[str, Any] | None) -> str | None:
@@ -113,6 +146,20 @@ def metadata_text(meta: Mapping[str, Any] | None) -> str | None:
     """
     if not meta:
         return None
+    try:
+        encoded = _ENCODE.encode(meta)
+    except (UnicodeEncodeError, OverflowError, RecursionError, TypeError, ValueError):
+        return _judged_text(meta)
+    # Looked for in the text: in bytes it takes four times as long.
+    kept = encoded.decode()
+    nested = "[" in kept or kept.find("{", 1) > 0
+    if nested or "\\u0000" in kept or len(meta) > METADATA_KEYS or len(encoded) > METADATA_BYTES:
+        return _judged_text(meta)
+    return kept
+
+
+def _judged_text(meta: Mapping[str, Any]) -> str:
+    """As `metadata_text`, one rule after another."""
     if len(meta) > METADATA_KEYS:
         raise RuleBroken(f"metadata has at most {METADATA_KEYS} keys, but {len(meta)} came.", field="metadata")
     nested = any(isinstance(value, dict | list) for value in meta.values())

@@ -16,14 +16,14 @@ from typing import Any
 import msgspec
 
 from fluxrate.core import amounts, text
-from fluxrate.core.drafts import metadata_text
+from fluxrate.core.checks import check_property, check_quantity, idempotency_key
+from fluxrate.core.drafts import join_key, metadata_text
 from fluxrate.core.errors import FluxrateError, Malformed, RuleBroken
-from fluxrate.core.ingest import Ingest, check_property, check_quantity, idempotency_key
+from fluxrate.core.ingest import Ingest
 from fluxrate.core.model import Meter, NewEvent
 from fluxrate.core.rows import Line, Row
 
 BATCH = 5_000
-KEY_SEPARATOR = "|"
 
 _OUR_FAULT = 500
 """From this status on a refusal is not about the row: the store is away."""
@@ -161,7 +161,8 @@ class Importer:
 
     def _metadata(self, row: Row) -> Mapping[str, Any] | None:
         if self.columns.meta:
-            return {name: _value(row[name]) for name in self.columns.meta if row.get(name) not in (None, "")}
+            cells = [(name, row.get(name)) for name in self.columns.meta]
+            return {name: _value(cell) for name, cell in cells if cell is not None and cell != ""}
         whole = row.get("metadata")
         if whole is None or whole == "":
             return None
@@ -192,7 +193,7 @@ def joined_key(row: Row, names: Sequence[str]) -> str:
     parts = [_text(row, name) for name in names]
     if not any(parts):
         raise RuleBroken(f"{', '.join(names)} make the key, but nothing is in them.")
-    return KEY_SEPARATOR.join(map(_escaped, parts))
+    return join_key(parts)
 
 
 def _next_batch(lines: Iterator[Line]) -> tuple[list[Line], FluxrateError | None]:
@@ -207,6 +208,8 @@ def _next_batch(lines: Iterator[Line]) -> tuple[list[Line], FluxrateError | None
 
 def _text(row: Row, name: str) -> str:
     value = row.get(name)
+    if isinstance(value, str):
+        return value
     if isinstance(value, msgspec.Raw) and bytes(value)[:1] in (b"{", b"[", b"t", b"f"):
         raise RuleBroken(f"{name} is a text or a number, but {text.show(_raw(value))} came.")
     return "" if value is None else _raw(value)
@@ -225,8 +228,3 @@ def _json(cell: str) -> Any:
         return msgspec.json.decode(cell)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as why:
         raise RuleBroken(f"metadata is a JSON object, but {text.show(cell)} came.") from why
-
-
-def _escaped(part: str) -> str:
-    # Without the escape, "a|" and "b" would make the same key as "a" and "|b".
-    return part.replace("\\", "\\\\").replace(KEY_SEPARATOR, "\\" + KEY_SEPARATOR)

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -23,6 +24,9 @@ SCOPES = ("usage.read", "usage.write", "admin")
 
 _SEQ_BITS = 62
 _MAX_MS = (1 << 48) - 1
+_NODE_BITS = 48
+_NODE = (1 << _NODE_BITS) - 1
+_VARIANT = 0b10 << _SEQ_BITS - _NODE_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +207,15 @@ def event_id(seq: int, ingested_at: int) -> str:
 
     Computed, not stored: an event's id costs no bytes on disk and no index, and names its row by primary key.
     """
-    ms = min(max(ingested_at // 1000, 0), _MAX_MS)
-    return str(uuid.UUID(int=ms << 80 | 0x7 << 76 | 0b10 << 62 | seq))
+    # Written out: UUID values, made and formatted, took a fifth of the time of a batch.
+    return f"{_arrival(ingested_at)}-{_VARIANT | seq >> _NODE_BITS:04x}-{seq & _NODE:012x}"
+
+
+@lru_cache(maxsize=64)
+def _arrival(ingested_at: int) -> str:
+    """The first half of an id, which all events of a batch share."""
+    ms = f"{min(max(ingested_at // 1000, 0), _MAX_MS):012x}"
+    return f"{ms[:8]}-{ms[8:]}-7000"
 
 
 def seq_of(event_id_text: str) -> int | None:

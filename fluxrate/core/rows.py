@@ -11,9 +11,8 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
@@ -33,8 +32,7 @@ Row = Mapping[str, object]
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One row, or why there is none, and the line of the file it begins on (the first is 1)."""
 
     number: int
@@ -73,11 +71,11 @@ def _csv(file: io.TextIOWrapper) -> tuple[list[str], Iterator[Line]]:
     return header, _csv_rows(reader, header)
 
 
-def _csv_rows(reader: Iterator[list[str]], header: list[str]) -> Iterator[Line]:
+def _csv_rows(reader: Any, header: list[str]) -> Iterator[Line]:
     width = len(header)
     while True:
         # A quoted cell may run over several lines: the reader's own number is that of the last one.
-        number = _lines_read(reader) + 1
+        number = reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:
@@ -88,13 +86,9 @@ def _csv_rows(reader: Iterator[list[str]], header: list[str]) -> Iterator[Line]:
         except _DAMAGED as why:
             raise _damaged(number) from why
         if len(cells) == width:
-            yield Line(number, dict(zip(header, cells, strict=True)))
+            yield Line(number, dict(zip(header, cells)))  # noqa: B905 (as wide as the header)
         elif cells:
             yield Line(number, Malformed(f"The row has {width} cells, as the header, but {len(cells)} came."))
-
-
-def _lines_read(reader: object) -> int:
-    return cast(int, reader.line_num)  # type: ignore[attr-defined]
 
 
 def _objects(file: io.BufferedReader) -> Iterator[Line]:

@@ -22,6 +22,9 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 # reorder nothing by force.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+# Nearly every identifier, known by one look: printable ASCII without a space at either end.
+_USUAL = re.compile("[!-~](?:[ -~]*[!-~])?")
+
 _repr = reprlib.Repr()
 _repr.maxlevel = 2
 _repr.maxstring = _repr.maxother = _repr.maxlong = SHOWN
@@ -46,6 +49,12 @@ def identifier(value: str, field: str, *, longest: int = 255) -> str:
 
     Refused: empty, longer than `longest`, spaces at either end, and the characters that `clean` refuses too.
     """
+    if len(value) <= longest and _USUAL.fullmatch(value):
+        return value
+    return _judged(value, field, longest)
+
+
+def _judged(value: str, field: str, longest: int) -> str:
     _refuse_forbidden(value, field)
     if not value or value != value.strip():
         raise RuleBroken(

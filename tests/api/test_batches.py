@@ -8,6 +8,7 @@ from contextlib import closing
 from decimal import Decimal
 
 import pytest
+import sqlalchemy
 from pysqlite3 import dbapi2
 
 from tests.callers import Api, counts, exact, parts_of, problem
@@ -199,6 +200,25 @@ def test_an_acknowledged_batch_is_in_the_next_answer(api):
         api.post("/events", [event()] * 100)
         assert exact(api.get("/meters/calls/usage"))["total_usage"] == number * 100
         assert parts_of(api.app).store.events.last_seq() == number * 100
+
+
+@pytest.mark.parametrize(
+    ("change", "most"),
+    [({}, 20), ({"meter_name": "nope"}, 20), ({"customer_external_id": None, "customer_id": "acme"}, 20)],
+)
+def test_a_batch_asks_the_store_a_few_questions_however_long_it_is(make_app, change, most):
+    """New, repeated, wrong: 500 events are not 500 questions, also to a process that has seen nobody yet."""
+    first = Api(make_app())
+    first.meter()
+    first.track()
+    batch = [event(idempotency_key=f"k{i}", timestamp="2025-01-01T00:00:00Z") | change for i in range(500)]
+    for _ in range(2):
+        api = Api(make_app(), first.secret)
+        asked = []
+        for engine in (parts_of(api.app).store._database._reader, parts_of(api.app).store._database._writer):
+            sqlalchemy.event.listen(engine, "before_cursor_execute", lambda *args, asked=asked: asked.append(args[2]))
+        assert len(api.post("/events", batch).json["results"]) == 500
+        assert 0 < len(asked) <= most, asked
 
 
 def test_a_batch_while_the_store_is_away_is_to_be_sent_again(make_app, tmp_path):

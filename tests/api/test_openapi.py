@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from fluxrate.core.cloudevents import CloudEvent
 from fluxrate.core.drafts import Draft
 from tests.callers import PROBLEM, Api
 
@@ -32,7 +33,14 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@schemathesis.serializer(*LINES)
+def as_it_stands(_, value):
+    """A body of lines is a text, which is sent as it is."""
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else json.dumps(value).encode()
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +115,24 @@ def test_the_described_event_is_the_one_that_is_read(document):
     schema = document["paths"]["/api/v1/sdk/track"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert set(schema["properties"]) == set(Draft.__struct_fields__)
     assert schema["additionalProperties"] is False
+
+
+def test_the_described_forms_of_a_batch_are_those_that_are_read(api, document):
+    """What the document says a batch may come as is taken, with the fields that are decoded; nothing else is."""
+    described = document["paths"]["/api/v1/events"]["post"]["requestBody"]["content"]
+    event = {"meter_name": "sum", "customer_external_id": "acme", "quantity": "1"}
+    cloud = {"specversion": "1.0", "id": "1", "source": "/s", "type": "unique_count", "subject": "acme"}
+    cloud["data"] = {"user_id": "u"}
+    bodies = {"application/json": [event], "application/cloudevents+json": cloud}
+    bodies["application/cloudevents-batch+json"] = [cloud]
+    for content_type in (*described, "text/csv", "application/cloudevents+avro"):
+        body = json.dumps(bodies.get(content_type, event)).encode()
+        response = api.call("POST", "/events", data=body, headers={"Content-Type": content_type})
+        assert response.status_code == (200 if content_type in described else 415), content_type
+    single = described["application/cloudevents+json"]["schema"]
+    assert set(single["properties"]) == set(CloudEvent.__struct_fields__)
+    assert described["application/cloudevents-batch+json"]["schema"]["items"] == single
+    assert described["application/json"]["schema"]["items"]["properties"].keys() == set(Draft.__struct_fields__)
 
 
 def test_the_reference_is_served_without_any_other_host(api):

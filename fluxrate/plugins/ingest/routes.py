@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
 from flask import Response
 
-from fluxrate.core.drafts import decode_many, decode_one
+from fluxrate.core.drafts import decode_one
 from fluxrate.core.errors import Malformed
 from fluxrate.core.ingest import Outcome
 from fluxrate.http.answers import answer
@@ -18,7 +19,8 @@ from fluxrate.http.bodies import JSON, ApiBlueprint, read_body
 from fluxrate.http.schemas import EventSchema
 from fluxrate.http.shapes import event_shape, log_row_shape
 from fluxrate.plugin import services
-from fluxrate.plugins.ingest.schemas import BATCH_BODY, EVENT_BODY, BatchArgs, BatchSchema, VoidArgs
+from fluxrate.plugins.ingest.forms import read_drafts
+from fluxrate.plugins.ingest.schemas import ATTRIBUTES, BATCH_BODY, EVENT_BODY, BatchArgs, BatchSchema, VoidArgs
 
 blueprint = ApiBlueprint("ingest", __name__, url_prefix="/api/v1", description="Sending usage.")
 
@@ -43,25 +45,25 @@ def send_usage() -> Response:
     return _one()
 
 
-@blueprint.post("/events")
+@blueprint.post("/events", parameters=ATTRIBUTES)
 @scope("usage.write")
 @blueprint.arguments(BatchArgs, location="query")
 @blueprint.doc(requestBody=BATCH_BODY)
 @blueprint.response(200, BatchSchema)
 @blueprint.alt_response(207, schema=BatchSchema, description="Some were rejected, each with its reason.")
 def send_batch(args: dict[str, Any]) -> Response:
-    """Send a batch of events; each is judged on its own unless `atomic`."""
+    """Send a batch of events, as JSON, NDJSON or CloudEvents; each is judged on its own unless `atomic`."""
     parts = services()
-    drafts = decode_many(read_body(JSON), parts.settings["MAX_BATCH"])
+    drafts = read_drafts(parts.settings["MAX_BATCH"])
     outcomes = parts.ingest.accept(drafts, atomic=args["atomic"])
-    rejected = sum(outcome.status == "rejected" for outcome in outcomes)
+    tally = Counter([outcome.status for outcome in outcomes])
+    rejected = tally["rejected"]
     if args["atomic"] and rejected:
         raise _atomic_refusal(outcomes)
-    tally = Counter(outcome.status for outcome in outcomes)
     results = [
         _result(index, outcome)
         for index, outcome in enumerate(outcomes)
-        if args["results"] == "all" or outcome.status == "rejected"
+        if args["results"] == "all" or outcome.error is not None
     ]
     shape = {
         "accepted": tally["accepted"],
@@ -98,15 +100,20 @@ def _one() -> Response:
     return answer(shape, 200, as_of=void.seq if void else event.seq, headers=headers)
 
 
-def _result(index: int, outcome: Outcome) -> dict[str, Any]:
-    shape: dict[str, Any] = {"index": index, "status": outcome.status}
-    if outcome.event is not None:
-        shape["id"] = outcome.event.id
-    if outcome.conflict:
-        shape["conflict"] = True
+class _Result(msgspec.Struct, omit_defaults=True, gc=False):
+    """What the answer says of one event; see `ResultSchema`."""
+
+    index: int
+    status: str
+    id: str | None = None
+    conflict: bool = False
+    detail: str | None = None
+
+
+def _result(index: int, outcome: Outcome) -> _Result:
     if outcome.error is not None:
-        shape["detail"] = outcome.error.detail
-    return shape
+        return _Result(index, outcome.status, detail=outcome.error.detail)
+    return _Result(index, outcome.status, outcome.event.id if outcome.event else None, outcome.conflict)
 
 
 def _atomic_refusal(outcomes: list[Outcome]) -> Malformed:
