@@ -284,6 +284,6 @@ def test_commands_are_told_of(tmp_path):
 
 
 def test_entries_are_dated_to_the_microsecond(api):
-    with time_machine.travel(now() / 1e6 // 1 + 0.123456, tick=False):
+    with time_machine.travel(now() / 1e6 // 1 - 5 + 0.123456, tick=False):
         api.post("/customers", {"external_id": "acme"})
     assert re.search(r"\.12345\dZ$", latest(api)["at"])
