@@ -96,16 +96,17 @@ def build_services(config: Config, registry: Registry) -> Services:
     store = open_store(config)
     store.migrate()
     live = LiveColumns(store, config.instance / "columns", config.number("COLUMNS_MAX_BYTES"))
+    catalog = Catalog(store, config.number("REFRESH_INTERVAL_MS") / 1_000)
     vitals = Vitals.new(now())
     limits = Limits(config.number("MAX_FUTURE") * 1_000_000, config.flag("AUTO_CREATE_CUSTOMERS"))
     return Services(
         instance=config.instance,
         settings=config.values,
         store=store,
-        catalog=Catalog(store, config.number("REFRESH_INTERVAL_MS") / 1_000),
+        catalog=catalog,
         live=live,
         engine=Engine(store, live, registry.metrics),
-        ingest=Ingest(store, live, registry.metrics, now, limits, vitals.intake),
+        ingest=Ingest(store, catalog, live, registry.metrics, now, limits, vitals.intake),
         registry=registry,
         vitals=vitals,
         clock=now,
@@ -118,7 +119,7 @@ def open_store(config: Config) -> Store:
         config.instance.mkdir(parents=True, exist_ok=True)
     except OSError as why:
         raise ConfigError(f"The instance folder {config.instance} cannot be made: {why.strerror}.") from why
-    return Store(config.database_url)
+    return Store(config.database_url, config.number("MAX_QUEUED_EVENTS"))
 
 
 def command_services(config: Config) -> Services:

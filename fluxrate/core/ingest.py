@@ -16,6 +16,7 @@ from msgspec import Raw
 
 from fluxrate.core import amounts, calendar, text
 from fluxrate.core.answers import LogRow
+from fluxrate.core.catalog import Catalog
 from fluxrate.core.drafts import ABSENT, Draft, decode_value, metadata_text
 from fluxrate.core.errors import FluxrateError, NotFound, RuleBroken
 from fluxrate.core.live import LiveColumns, properties
@@ -69,6 +70,7 @@ class Ingest:
     def __init__(
         self,
         store: Store,
+        catalog: Catalog,
         live: LiveColumns,
         metrics: Metrics,
         clock: Callable[[], int],
@@ -76,6 +78,7 @@ class Ingest:
         intake: Intake,
     ) -> None:
         self._store = store
+        self._catalog = catalog
         self._intake = intake
         self._live = live
         self._metrics = metrics
@@ -207,7 +210,7 @@ class Ingest:
                 field="meter_token",
             )
         ((field, reference),) = given.items()
-        found = self._store.meters.find(reference) if "\0" not in reference else None
+        found = self._catalog.meter(reference)
         if found is None or reference not in (found.meter_token, found.id, found.meter_name):
             raise NotFound(f"No meter has the {field} {text.show(reference)}.", field=field)
         return found

@@ -36,6 +36,15 @@ POSTGRESQL_OPTIONS = (
     "-c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
     " -c synchronous_commit=on -c timezone=UTC"
 )
+# A server whose machine vanished answers nothing, not even a refusal: without these its writers would wait for hours.
+CONNECTED = {
+    "connect_timeout": 5,
+    "application_name": "fluxrate",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 def parse(url: str) -> URL:
@@ -121,7 +130,7 @@ def postgresql_engines(url: URL) -> tuple[Engine, Engine]:
         max_overflow=24,
         pool_pre_ping=True,
         isolation_level="READ COMMITTED",  # whatever the server's default: see `append`
-        connect_args={"connect_timeout": 5, "application_name": "fluxrate", "options": options.strip()},
+        connect_args=CONNECTED | {"options": options.strip()},
     )
     # Reads are single statements: without a transaction each saves two round trips.
     return engine, engine.execution_options(isolation_level="AUTOCOMMIT")
