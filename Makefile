@@ -13,8 +13,10 @@ FREEZE := build/venv
 BENCH := build/bench/venv
 SIZES ?=
 
+ROUNDS ?= 100
+
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format binary binary-test screenshots bench bench-intake clean
+.PHONY: help run test torture lint format binary binary-test screenshots bench bench-intake clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +26,9 @@ run: $(VENV)/.ready-run ## serve the demo at http://127.0.0.1:8000 (ARGS="--port
 
 test: $(VENV)/.ready-test ## run the tests (ARGS="-k window" for some)
 	$(BIN)/python -m pytest $(ARGS)
+
+torture: $(VENV)/.ready-test ## kill servers under load, 100 times on each store (ROUNDS=500 for more)
+	FLUXRATE_TEST_TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -s tests/torture $(ARGS)
 
 lint: $(VENV)/.ready-lint ## ruff, mypy and the layer rule; changes nothing
 	$(BIN)/ruff check .

@@ -131,7 +131,7 @@ def build_services(config: Config, registry: Registry) -> Services:
         catalog=catalog,
         live=live,
         engine=Engine(store, catalog, live, registry.metrics),
-        ingest=Ingest(store, live, registry.metrics, now, limits, vitals.intake),
+        ingest=Ingest(store, catalog, live, registry.metrics, now, limits, vitals.intake),
         registry=registry,
         vitals=vitals,
         key_rate=KeyRate(config.number("RATE_LIMIT")),
@@ -146,7 +146,7 @@ def open_store(config: Config) -> Store:
         config.instance.mkdir(parents=True, exist_ok=True)
     except OSError as why:
         raise ConfigError(f"The instance folder {config.instance} cannot be made: {why.strerror}.") from why
-    return Store(config.database_url)
+    return Store(config.database_url, config.number("MAX_QUEUED_EVENTS"))
 
 
 def command_services(config: Config) -> Services:

@@ -19,12 +19,16 @@ from tests.needs import need
 
 DEBIAN = "/usr/lib/postgresql"
 SETTINGS = ("listen_addresses=", "fsync=off", "shared_buffers=64MB", "max_connections=60")
+START_SECONDS = 20
 
 
 class Server:
-    """One server process; `database()` gives the URL of a new empty database in it, `emptied()` of a used one."""
+    """One server process; `database()` gives the URL of a new empty database in it, `emptied()` of a used one.
 
-    def __init__(self) -> None:
+    `settings` are further ones, such as "fsync=on". `halt` and `start` are for tests of a server that goes away.
+    """
+
+    def __init__(self, *settings: str) -> None:
         self._shared: str | None = None
         binaries = _binaries()
         need(binaries, "PostgreSQL is not installed: apt-get install postgresql")
@@ -33,18 +37,24 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="fluxrate-pg-", dir="/tmp"))
         self._user = _user(self.folder)
         self._init(binaries)
-        settings = [
-            part for setting in (*SETTINGS, f"unix_socket_directories={self.folder}") for part in ("-c", setting)
-        ]
-        with (self.folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [binaries / "postgres", "-D", self.folder / "data", *settings],
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                **self._user,
-            )
-        self._wait()
+        chosen = (*SETTINGS, f"unix_socket_directories={self.folder}", *settings)
+        options = [part for setting in chosen for part in ("-c", setting)]
+        self._command = [str(binaries / "postgres"), "-D", str(self.folder / "data"), *options]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again where it was halted."""
+        end = time.monotonic() + START_SECONDS
+        while not self._started():
+            # After a kill the memory that its children share is in use for a moment.
+            if time.monotonic() > end:
+                raise RuntimeError((self.folder / "log").read_text())
+            time.sleep(0.05)
+
+    def halt(self, number: int = signal.SIGQUIT) -> None:
+        """Stop it at once, as a crash does; SIGKILL leaves its children no time for anything."""
+        self._process.send_signal(number)
+        self._process.wait(timeout=20)
 
     def url(self, database: str) -> str:
         return f"postgresql://fluxrate@/{database}?host={self.folder}"
@@ -73,8 +83,8 @@ class Server:
         return psycopg.connect(url or self.url("postgres"), autocommit=True)
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(timeout=20)
+        if self._process.poll() is None:
+            self.halt()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _init(self, binaries: Path) -> None:
@@ -88,17 +98,17 @@ class Server:
             shutil.rmtree(self.folder / "data", ignore_errors=True)
         raise RuntimeError(done.stderr)
 
-    def _wait(self) -> None:
-        for _ in range(200):
+    def _started(self) -> bool:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self.folder, **self._user)
+        while self._process.poll() is None:
             try:
                 self.admin().close()
             except psycopg.OperationalError:
-                if self._process.poll() is not None:
-                    break
-                time.sleep(0.05)
+                time.sleep(0.02)
             else:
-                return
-        raise RuntimeError((self.folder / "log").read_text())
+                return True
+        return False
 
 
 def _binaries() -> Path | None:

@@ -33,6 +33,7 @@ COLUMNS_MAY_IMPORT = (
 # log, and a stranger's plugin, which stops the start in words that name it.
 BROAD_EXCEPT = {
     ("fluxrate/app.py", "installed_plugins"),
+    ("fluxrate/core/store/commits.py", "_store"),
     ("fluxrate/scheduler.py", "run"),
     ("fluxrate/web/dashboard.py", "_box"),
 }

@@ -14,8 +14,8 @@ from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, TypeVar
 
 from fluxrate.core import accounts, credentials
-from fluxrate.core.errors import Unavailable
-from fluxrate.core.model import ApiKey, Customer, Meter
+from fluxrate.core.errors import NotFound, Unavailable
+from fluxrate.core.model import ApiKey, Customer, Event, Meter
 from fluxrate.core.store import Store
 
 MOST = 10_000
@@ -75,6 +75,7 @@ class Catalog:
         self._meters = Answers[Meter](lambda: store.meters.edition, seconds, most)
         self._every_meter = Answers[tuple[Meter, ...]](lambda: store.meters.edition, seconds, most)
         self._customers = Answers[Customer](lambda: store.customers.edition, seconds, most)
+        self._customers_by_pk = Answers[Customer](lambda: store.customers.edition, seconds, most)
         self._used: dict[int, int] = {}
         self._using = threading.Lock()
 
@@ -111,6 +112,14 @@ class Catalog:
         if not _storable(reference):
             return None
         return self._customers.get(reference, lambda: self._store.customers.find(reference))
+
+    def customer_of(self, event: Event) -> Customer:
+        """The customer of a stored event, who cannot be deleted any more."""
+        pk = event.customer_pk
+        found = self._customers_by_pk.get(pk, lambda: self._store.customers.get(pk))
+        if found is None:
+            raise NotFound("The customer of this event has been deleted.")
+        return found
 
 
 def _storable(reference: str) -> bool:

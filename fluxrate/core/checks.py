@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Raw, Struct
 
 from fluxrate.core import amounts, text
+from fluxrate.core.catalog import Catalog
 from fluxrate.core.drafts import ABSENT, METADATA_KEYS, Draft, decode_value, metadata_text
 from fluxrate.core.errors import FluxrateError, NotFound, RuleBroken
 from fluxrate.core.instants import parse_instant, rfc3339
@@ -93,8 +94,17 @@ class _Target(Struct, frozen=True, gc=False):
 class Batch:
     """The checks of one batch that arrives at `now`; used by one thread."""
 
-    def __init__(self, store: Store, metrics: Metrics, customers: KnownCustomers, limits: Limits, now: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        metrics: Metrics,
+        customers: KnownCustomers,
+        limits: Limits,
+        now: int,
+    ) -> None:
         self._store = store
+        self._catalog = catalog
         self._metrics = metrics
         self._customer_pk: Callable[[str], int | None] = customers.pk
         self._limits = limits
@@ -122,7 +132,7 @@ class Batch:
 
     def _target(self, reference: _Reference) -> _Target | FluxrateError:
         try:
-            meter = find_meter(self._store, reference)
+            meter = find_meter(self._catalog, reference)
         except (RuleBroken, NotFound) as refused:
             # Kept like a meter: a batch with a mistyped name would ask the store for each of its events.
             return refused
@@ -165,14 +175,14 @@ class Batch:
         known = self._by_id.get(draft.customer_id)
         if known is not None:
             return known
-        found = None if "\0" in draft.customer_id else self._store.customers.find(draft.customer_id)
+        found = self._catalog.customer(draft.customer_id)
         if found is None:
             raise NotFound(f"No customer has the id {text.show(draft.customer_id)}.", field="customer_id")
         self._by_id[draft.customer_id] = found.pk, found.external_id
         return found.pk, found.external_id
 
 
-def find_meter(store: Store, reference: _Reference) -> Meter:
+def find_meter(catalog: Catalog, reference: _Reference) -> Meter:
     """The meter of a (meter_token, meter_id, meter_name) of which one is given; raises RuleBroken or NotFound."""
     names = ("meter_token", "meter_id", "meter_name")
     given = {name: value for name, value in zip(names, reference, strict=True) if value is not None}
@@ -182,7 +192,7 @@ def find_meter(store: Store, reference: _Reference) -> Meter:
             field="meter_token",
         )
     ((field, value),) = given.items()
-    found = None if "\0" in value else store.meters.find(value)
+    found = catalog.meter(value)
     if found is None or value not in (found.meter_token, found.id, found.meter_name):
         raise NotFound(f"No meter has the {field} {text.show(value)}.", field=field)
     return found

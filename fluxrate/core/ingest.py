@@ -16,6 +16,7 @@ import msgspec
 
 from fluxrate.core import text
 from fluxrate.core.answers import LogRow
+from fluxrate.core.catalog import Catalog
 from fluxrate.core.checks import Batch, KnownCustomers, Limits, archived, check_timestamp
 from fluxrate.core.drafts import Draft
 from fluxrate.core.errors import Conflict, FluxrateError, NotFound, RuleBroken
@@ -50,6 +51,7 @@ class Ingest:
     def __init__(
         self,
         store: Store,
+        catalog: Catalog,
         live: LiveColumns,
         metrics: Metrics,
         clock: Callable[[], int],
@@ -57,6 +59,7 @@ class Ingest:
         intake: Intake,
     ) -> None:
         self._store = store
+        self._catalog = catalog
         self._intake = intake
         self._live = live
         self._metrics = metrics
@@ -67,7 +70,7 @@ class Ingest:
     def accept(self, drafts: Sequence[Draft | FluxrateError], *, atomic: bool = False) -> list[Outcome]:
         """Store what is right and say what is wrong, item by item; with `atomic`, one wrong item rejects them all."""
         self._customers.refresh()
-        batch = Batch(self._store, self._metrics, self._customers, self._limits, self._clock())
+        batch = Batch(self._store, self._catalog, self._metrics, self._customers, self._limits, self._clock())
         checked = [batch.check(draft) for draft in drafts]
         right = [found for found in checked if isinstance(found, NewEvent)]
         if atomic and len(right) < len(checked):

@@ -10,12 +10,21 @@ from fluxrate.core.model import Meter
 from fluxrate.core.store import Store
 from tests.contracts.store_accounts import AccountContract
 from tests.contracts.store_catalog import CustomerContract, MeterContract
+from tests.contracts.store_commits import CommitContract
 from tests.contracts.store_events import EventContract
 from tests.contracts.store_trail import TrailContract
 from tests.contracts.store_voids import VoidContract
 
 
-class StoreContract(MeterContract, CustomerContract, EventContract, VoidContract, AccountContract, TrailContract):
+class StoreContract(
+    MeterContract,
+    CustomerContract,
+    EventContract,
+    CommitContract,
+    VoidContract,
+    AccountContract,
+    TrailContract,
+):
     """All of it."""
 
     def test_no_test_hides_another(self) -> None:

@@ -111,6 +111,7 @@ class CustomerContract(StoreCase):
         made = self.create(store, "Acme", "Acme Ltd", "a@acme.test")
         assert store.customers.find(made.id.upper()) == store.customers.find("Acme") == made
         assert store.customers.by_external_id("Acme") == store.customers.get(made.pk) == made
+        assert store.customers.get(made.pk + 1) is None
         assert made.created_at == made.updated_at == NOW
         for ref in ("acme", "Acme ", "ACME", ""):
             assert store.customers.find(ref) is store.customers.by_external_id(ref) is None

@@ -6,10 +6,12 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 
 from fluxrate.core import accounts, catalog
 from fluxrate.core.catalog import Answers, Catalog
+from fluxrate.core.errors import NotFound
 from tests.instances import NOW, make_meter, new, open_instance
 
 SECONDS = 5.0
@@ -106,6 +108,17 @@ def test_that_something_is_not_there_is_not_kept(parts, other, kept, clock):
     assert kept.meter("later") == made
     key, secret = accounts.create_key(other.store, "k", ["admin"], NOW)
     assert kept.key(secret) == key
+
+
+def test_customer_of_an_event(parts, kept):
+    """The customer of a stored event is known by the event, and as changed a moment ago."""
+    meter = make_meter(parts)
+    acme, bolt = (one.event for one in parts.ingest.store([new(meter, customer=name) for name in ("acme", "bolt")]))
+    assert [kept.customer_of(event).external_id for event in (acme, bolt, acme)] == ["acme", "bolt", "acme"]
+    parts.store.customers.update(acme.customer_pk, {"name": "New"}, NOW)
+    assert kept.customer_of(acme) == parts.store.customers.find("acme")
+    with pytest.raises(NotFound):
+        kept.customer_of(msgspec.structs.replace(acme, customer_pk=99))
 
 
 def test_answers_are_bounded_in_number():

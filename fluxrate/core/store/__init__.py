@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from fluxrate.core.store import migrate
 from fluxrate.core.store.accounts import Keys, Sessions, Users
+from fluxrate.core.store.commits import MOST_QUEUED
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.customers import Customers
 from fluxrate.core.store.events import Events
@@ -27,15 +28,15 @@ class Store:
     """One instance's store, safe to use from many threads; not across a fork.
 
     `url` is `sqlite:///FILE` or `postgresql://...`. Raises ConfigError for another URL. Nothing is opened
-    before the first use.
+    before the first use. At most `most_queued` events wait to be written; more are refused with Unavailable.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, most_queued: int = MOST_QUEUED) -> None:
         self._database = Database(url)
         self.dialect = self._database.dialect
         self.meters = Meters(self._database)
         self.customers = Customers(self._database)
-        self.events = Events(self._database)
+        self.events = Events(self._database, most_queued)
         self.voids = Voids(self._database)
         self.keys = Keys(self._database)
         self.users = Users(self._database)

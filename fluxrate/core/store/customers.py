@@ -21,6 +21,14 @@ from fluxrate.core.store.schema import customers
 
 CHANGEABLE = frozenset({"external_id", "name", "email"})
 
+# Asked for the answer to every single event whose customer is not at hand: as SQLAlchemy's own query it takes ten
+# times as long.
+_FIELDS = ", ".join(column.name for column in customers.c)
+_BY_PK = {
+    "sqlite": f"SELECT {_FIELDS} FROM customers WHERE pk = ?",  # noqa: S608 (constants only)
+    "postgresql": f"SELECT {_FIELDS} FROM customers WHERE pk = %s",  # noqa: S608
+}
+
 
 class Customers:
     """The table of customers."""
@@ -52,7 +60,9 @@ class Customers:
 
     def get(self, pk: int) -> Customer | None:
         """The customer of this key, or None."""
-        return self.by_pks((pk,)).get(pk)
+        with self._database.rows(_BY_PK[self._database.dialect], (pk,)) as cursor:
+            row = cursor.fetchone()
+        return None if row is None else Customer(*row)
 
     def by_external_id(self, text: str) -> Customer | None:
         """The customer of this external id, or None."""

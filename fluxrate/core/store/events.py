@@ -6,12 +6,14 @@ Questions by time, customer or metadata are not asked here; the columns answer t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from sqlalchemy import Connection, select
 
 from fluxrate.core.model import Event, NewEvent, Stored
 from fluxrate.core.store import counter
 from fluxrate.core.store.append import append
+from fluxrate.core.store.commits import MOST_QUEUED, Commits, Pressure
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.paging import pieces
 from fluxrate.core.store.schema import LAST, events, voids
@@ -35,8 +37,9 @@ _FROM = {
 class Events:
     """The table of events."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, most_queued: int = MOST_QUEUED) -> None:
         self._database = database
+        self._commits = Commits(partial(append, database), most_queued)
 
     def append(self, new: Sequence[NewEvent], now: int) -> list[Stored]:
         """Store a batch in its order, at once or not at all; on return it is on the disk.
@@ -44,9 +47,14 @@ class Events:
         `now` is the moment of arrival, raised to that of the batch before if the clock ran backwards. A key
         that its meter knows already, or that stands twice in the batch, gives the first event and
         `duplicate`. Missing customers are created. Raises Conflict when a customer or meter that the batch
-        names has been deleted.
+        names has been deleted, Unavailable when the store is away or too much waits already. Batches of several threads
+        share a transaction (see `commits`).
         """
-        return append(self._database, new, now)
+        return self._commits.append(new, now)
+
+    def pressure(self) -> Pressure:
+        """How much waits to be written, and what was."""
+        return self._commits.pressure()
 
     def read_after(self, seq: int, limit: int = 100_000, upto: int | None = None) -> Sequence[EventColumns]:
         """At most `limit` events that came after `seq`, up to and with `upto`, in the order of sequences; none that

@@ -20,6 +20,7 @@ from fluxrate.core.errors import FluxrateError
 from fluxrate.core.model import Meter
 from fluxrate.core.residency import Residency
 from fluxrate.core.services import Services
+from fluxrate.core.store.commits import Pressure
 from fluxrate.core.vitals import LATENCIES
 
 _MICROSECONDS = 1e6
@@ -50,6 +51,7 @@ class _Fluxrate(Collector):
         yield _info(self._parts)
         yield from _requests(self._parts)
         yield from _events(self._parts)
+        yield from _commits(self._parts.store.events.pressure())
         yield from _jobs(self._parts)
         reachable, residency = _store_reachable(self._parts), self._parts.live.residency()
         yield GaugeMetricFamily("fluxrate_store_reachable", "Whether the store answered just now.", int(reachable))
@@ -93,6 +95,17 @@ def _events(parts: Services) -> Iterator[Metric]:
     for reason, count in taken.rejected.items():
         rejected.add_metric((reason,), count)
     yield rejected
+
+
+def _commits(pressure: Pressure) -> Iterator[Metric]:
+    yield GaugeMetricFamily("fluxrate_queue_events", "Events that wait to be written, or are.", pressure.queued)
+    yield GaugeMetricFamily("fluxrate_queue_max_events", "The setting MAX_QUEUED_EVENTS.", pressure.most)
+    yield CounterMetricFamily("fluxrate_queue_refused", "Batches refused because too much waited.", pressure.refused)
+    yield CounterMetricFamily("fluxrate_commits", "Transactions with events that went well.", pressure.commits)
+    yield CounterMetricFamily("fluxrate_commits_failed", "Transactions with events that failed.", pressure.failed)
+    yield CounterMetricFamily("fluxrate_commit_seconds", "Time that all of these took.", pressure.seconds)
+    yield CounterMetricFamily("fluxrate_commit_batches", "Batches, one event or many, in them.", pressure.batches)
+    yield CounterMetricFamily("fluxrate_commit_events", "Events in them.", pressure.events)
 
 
 def _jobs(parts: Services) -> Iterator[Metric]:

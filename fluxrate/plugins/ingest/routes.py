@@ -91,7 +91,7 @@ def _one() -> Response:
     if outcome.error is not None or outcome.event is None or outcome.meter is None:
         raise outcome.error or Malformed("The event was refused.")
     event = outcome.event
-    customer = parts.store.customers.by_pks([event.customer_pk])[event.customer_pk]
+    customer = parts.catalog.customer_of(event)
     if outcome.status == "accepted":
         return answer(event_shape(event, outcome.meter, customer, None), 201, as_of=event.seq)
     void = parts.store.voids.by_events([event.seq]).get(event.seq)
