@@ -12,12 +12,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from flask import Flask
 
+from fluxrate.core.alone import alone
 from fluxrate.core.services import Services
 from fluxrate.plugin import EXTENSION, Job
 
@@ -74,14 +76,24 @@ def _edge(app: Flask, job: Job) -> Callable[[], None]:
         began = time.monotonic()
         parts.vitals.jobs.begin(job.name, parts.clock())
         try:
-            with app.app_context():
-                job.run(parts)
+            with app.app_context(), _right(parts, job) as mine:
+                if mine:
+                    job.run(parts)
         except Exception as why:  # noqa: BLE001 (the job's own edge)
             _LOG.exception("The job %s failed; it runs again at its next time", job.name)
             failed = why
         parts.vitals.jobs.end(job.name, parts.clock(), time.monotonic() - began, failed)
 
     return run
+
+
+def _right(parts: Services, job: Job) -> AbstractContextManager[bool]:
+    """Whether this process is the one to run the job now, as its scope says."""
+    if job.scope == "store":
+        return parts.store.leases.held(job.name)
+    if job.scope == "folder":
+        return alone(parts.instance / f"{job.name}.lock")
+    return nullcontext(True)
 
 
 def _watch(scheduler: BackgroundScheduler, stopped: threading.Event) -> None:
