@@ -27,6 +27,7 @@ SECONDS = float(os.environ.get("TORTURE_SECONDS", "2"))
 WRITERS = 8
 DELAY = 0.3 if LONG else 0.04
 ROLLED_BACK = 0.15
+BATCHES = (1, 7, 60, 4_000) if LONG else (1, 1, 7, 60)
 
 
 class Undone(Exception):
@@ -88,7 +89,7 @@ def long_reader(store: Store):
 def held_open(store: Store, rng: random.Random) -> None:
     """Append some events as `append` does, but wait between the sequence and the commit, or give all of it up."""
     [meter] = store.meters.all()
-    batch = [new(meter, f"{rng.getrandbits(80)}") for _ in range(rng.choice([1, 1, 7, 60]))]
+    batch = [new(meter, f"{rng.getrandbits(80)}") for _ in range(rng.choice(BATCHES))]
     try:
         with store.write() as connection:
             append._append(connection, batch, NOW)
