@@ -9,6 +9,7 @@ has asked the network) run out of memory: the trigger here goes on from now.
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -38,7 +39,7 @@ def start(app: Flask) -> Callable[[], None]:
         scheduler.add_job(
             _edge(app, job),
             # A trigger object, not a name: names are looked up by entry point, which a frozen binary does not have.
-            Every(timedelta(seconds=job.seconds(parts.settings))),
+            _trigger(job, job.seconds(parts.settings)),
             id=job.name,
             coalesce=True,
             max_instances=1,
@@ -56,15 +57,24 @@ def start(app: Flask) -> Callable[[], None]:
 
 
 class Every(BaseTrigger):
-    """One interval after the last time, or from now where times were missed."""
+    """One interval after the last time, or from now where times were missed; the first time after `first`."""
 
-    def __init__(self, interval: timedelta) -> None:
+    def __init__(self, interval: timedelta, first: timedelta | None = None) -> None:
         self._interval = interval
+        self._first = interval if first is None else first
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         """The next time; `previous_fire_time` is None at the start."""
-        planned = (previous_fire_time or now) + self._interval
+        if previous_fire_time is None:
+            return now + self._first
+        planned = previous_fire_time + self._interval
         return planned if planned > now else now + self._interval
+
+
+def _trigger(job: Job, seconds: float) -> Every:
+    interval = timedelta(seconds=seconds)
+    # Processes that start together would come for a shared job at the same moments for ever, and one would always lose.
+    return Every(interval, None if job.scope == "process" else interval * random.random())  # noqa: S311 (no secret)
 
 
 def _edge(app: Flask, job: Job) -> Callable[[], None]:
