@@ -50,9 +50,11 @@ class Loop:
             self._turn(_LAST_TURN_SECONDS)
 
     def stop(self) -> None:
-        """Begin to end. Takes no lock, so a signal may call it."""
-        self._stopping = True
-        self._listeners[0].pull_trigger()
+        """Begin to end. Takes no lock, so a signal may call it, as often as it likes."""
+        # Once: later the trigger is closed, and its number may be another file's.
+        if not self._stopping:
+            self._stopping = True
+            self._listeners[0].pull_trigger()
 
     def close(self) -> None:
         """End the threads and close every socket."""

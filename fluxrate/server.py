@@ -77,18 +77,24 @@ def serve(app: Flask, sockets: Sequence[socket.socket], ready: Callable[[], None
     def stop(number: int, frame: FrameType | None) -> None:
         loop.stop()
 
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, stop)
+    _on_signals(stop)
     stop_jobs = scheduler.start(app)
     try:
         ready()
         loop.run()
     finally:
+        # To the very end: Python gives its own handlers up before it has gone, and a second signal would then kill it.
+        _on_signals(signal.SIG_IGN)
         stop_jobs()
         loop.close()
         # What was acknowledged since the last refresh is to be saved as well.
         parts.live.current()
         parts.close()
+
+
+def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, handler)
 
 
 def _loop(app: Flask, parts: Services, sockets: Sequence[socket.socket]) -> Loop:

@@ -122,6 +122,9 @@ class Workers:
                 time.sleep(_LOOK_SECONDS)
         finally:
             self._end()
+            # Workers have ended; what comes now, as from a terminal and a service manager at once, changes nothing.
+            for name in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(name, signal.SIG_IGN)
 
     def _start(self) -> None:
         # The first saves the columns, where they are worth it, before it is ready: the others map what it saved.
