@@ -2,7 +2,8 @@
 
 Importing it opens the instance named by `FLUXRATE_INSTANCE`, migrates its store and starts the jobs, so it must
 be imported in the process that serves: a server that forks afterwards leaves the jobs behind in the parent
-(gunicorn without `--preload` is right). `fluxrate serve` does all this and sets its server up well; prefer it.
+(gunicorn without `--preload` is right). Several such processes on one store see each other's events as those of
+`fluxrate serve --workers` do, which does all this, sets its server up well and says which process answers: prefer it.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from fluxrate.core.live import LiveColumns
 from fluxrate.core.pace import KeyRate, SignIns
 from fluxrate.core.registry import Registry
 from fluxrate.core.services import Services
-from fluxrate.core.store import Store
+from fluxrate.core.store import Store, copying
 from fluxrate.core.vitals import Vitals
 from fluxrate.http import auth, headers, problem, traffic
 from fluxrate.http.slashes import MergeSlashes
@@ -85,8 +86,11 @@ _SMOREST = {
 }
 
 
-def create_app(config: Config | None = None, plugins: Sequence[Plugin] | None = None) -> Flask:
-    """A ready application on the instance of `config`; `plugins` replaces the built-in and installed ones.
+def create_app(
+    config: Config | None = None, plugins: Sequence[Plugin] | None = None, worker: int | None = None
+) -> Flask:
+    """A ready application on the instance of `config`; `plugins` replaces the built-in and installed ones, `worker` is
+    the number of this process where several serve one address.
 
     Raises ConfigError for a wrong setting or plugin, Unavailable when the store cannot be reached.
     """
@@ -97,7 +101,8 @@ def create_app(config: Config | None = None, plugins: Sequence[Plugin] | None = 
     app.wsgi_app = MergeSlashes(app.wsgi_app)  # type: ignore[method-assign]
     chosen = tuple(plugins) if plugins is not None else (*BUILT_IN, *installed_plugins(config))
     registry = _registry(chosen)
-    parts = app.extensions[EXTENSION] = build_services(config, registry)
+    parts = app.extensions[EXTENSION] = replace(build_services(config, registry), worker=worker)
+    copying.put_to_use(parts.store)
     parts.live.load()
     headers.register(app)
     traffic.register(app)

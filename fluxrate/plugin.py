@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from flask import Blueprint, current_app
 
@@ -59,12 +59,15 @@ class Job:
     """Background work in each serving process, one run at a time; a failure is logged and the next run comes all the
     same.
 
-    `seconds(settings)` is the time between two runs.
+    `seconds(settings)` is the time between two runs. With the scope "folder" one of the processes on an instance folder
+    runs it at a time, with "store" one of all processes on a store, whatever their hosts; to the others the run is over
+    at once.
     """
 
     name: str
     seconds: Callable[[Mapping[str, Any]], float]
     run: Callable[[Services], None]
+    scope: Literal["process", "folder", "store"] = "process"
 
 
 @dataclass(frozen=True, slots=True)

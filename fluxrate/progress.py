@@ -72,11 +72,11 @@ class Steps:
         if self._bar is not None:
             self._bar.__exit__(kind, error, trace)
 
-    def step(self) -> None:
-        """One more is done."""
-        self._done += 1
+    def step(self, count: int = 1) -> None:
+        """So many more are done."""
+        self._done += count
         if self._bar is not None:
-            self._bar.update(1)
+            self._bar.update(count)
         elif time.monotonic() - self._said > _SECONDS:
             self._said = time.monotonic()
             click.echo(f"{self._done} of {self._total} {self._what} so far", err=True)

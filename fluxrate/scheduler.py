@@ -9,15 +9,18 @@ has asked the network) run out of memory: the trigger here goes on from now.
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from flask import Flask
 
+from fluxrate.core.alone import alone
 from fluxrate.core.services import Services
 from fluxrate.plugin import EXTENSION, Job
 
@@ -36,7 +39,7 @@ def start(app: Flask) -> Callable[[], None]:
         scheduler.add_job(
             _edge(app, job),
             # A trigger object, not a name: names are looked up by entry point, which a frozen binary does not have.
-            Every(timedelta(seconds=job.seconds(parts.settings))),
+            _trigger(job, job.seconds(parts.settings)),
             id=job.name,
             coalesce=True,
             max_instances=1,
@@ -54,15 +57,24 @@ def start(app: Flask) -> Callable[[], None]:
 
 
 class Every(BaseTrigger):
-    """One interval after the last time, or from now where times were missed."""
+    """One interval after the last time, or from now where times were missed; the first time after `first`."""
 
-    def __init__(self, interval: timedelta) -> None:
+    def __init__(self, interval: timedelta, first: timedelta | None = None) -> None:
         self._interval = interval
+        self._first = interval if first is None else first
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         """The next time; `previous_fire_time` is None at the start."""
-        planned = (previous_fire_time or now) + self._interval
+        if previous_fire_time is None:
+            return now + self._first
+        planned = previous_fire_time + self._interval
         return planned if planned > now else now + self._interval
+
+
+def _trigger(job: Job, seconds: float) -> Every:
+    interval = timedelta(seconds=seconds)
+    # Processes that start together would come for a shared job at the same moments for ever, and one would always lose.
+    return Every(interval, None if job.scope == "process" else interval * random.random())  # noqa: S311 (no secret)
 
 
 def _edge(app: Flask, job: Job) -> Callable[[], None]:
@@ -74,14 +86,24 @@ def _edge(app: Flask, job: Job) -> Callable[[], None]:
         began = time.monotonic()
         parts.vitals.jobs.begin(job.name, parts.clock())
         try:
-            with app.app_context():
-                job.run(parts)
+            with app.app_context(), _right(parts, job) as mine:
+                if mine:
+                    job.run(parts)
         except Exception as why:  # noqa: BLE001 (the job's own edge)
             _LOG.exception("The job %s failed; it runs again at its next time", job.name)
             failed = why
         parts.vitals.jobs.end(job.name, parts.clock(), time.monotonic() - began, failed)
 
     return run
+
+
+def _right(parts: Services, job: Job) -> AbstractContextManager[bool]:
+    """Whether this process is the one to run the job now, as its scope says."""
+    if job.scope == "store":
+        return parts.store.leases.held(job.name)
+    if job.scope == "folder":
+        return alone(parts.instance / f"{job.name}.lock")
+    return nullcontext(True)
 
 
 def _watch(scheduler: BackgroundScheduler, stopped: threading.Event) -> None:

@@ -1,14 +1,16 @@
 """Serving one application from one process: waitress with the options that keep slow clients from stopping it.
 
 Waitress reads a whole request before a worker thread sees it, so a slow client costs a socket and not a thread. Its
-defaults stop at 100 connections, and die beyond 1,000 without poll.
+defaults stop at 100 connections, and die beyond 1,000 without poll. Its own end drops what it has read and not begun,
+and what it has answered and not sent: see `fluxrate.draining`.
 """
 
 from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from types import FrameType
 from typing import Any
@@ -18,66 +20,103 @@ from waitress import create_server
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from fluxrate import scheduler
 from fluxrate.core.errors import ConfigError
 from fluxrate.core.services import Services
+from fluxrate.draining import Loop
 from fluxrate.http.problem import PROBLEM, SERVER_ERROR, problem
 from fluxrate.plugin import EXTENSION
 
 _BODY_SLACK = 4
 """The server takes bodies this many times the limit, so that the application can refuse them in its own words."""
 
+_WAITING = 1_024
+"""Connections that the system keeps until a process takes them."""
 
-def serve(app: Flask, host: str, port: int, ready: Callable[[str], None]) -> None:
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen at every address of `host`. Raises ConfigError when one is taken or is not this machine's."""
+    sockets: list[socket.socket] = []
+    try:
+        # Sorted: a name that has several addresses is tried in the same order every time.
+        for family, kind, _, _, address in sorted(
+            set(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE))
+        ):
+            one = socket.socket(family, kind)
+            sockets.append(one)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+            one.listen(_WAITING)
+    except (OSError, ValueError) as why:
+        for one in sockets:
+            one.close()
+        said = str(getattr(why, "strerror", None) or why).rstrip(".")
+        raise ConfigError(f"{host}:{port} cannot be served: {said}; name another with --host or --port.") from why
+    return sockets
+
+
+def address_of(host: str, port: int) -> str:
+    """Where a browser finds it."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def serve(app: Flask, sockets: Sequence[socket.socket], ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way, save the columns and return.
 
-    `ready(address)` is called once connections are accepted. Raises ConfigError when the address is taken.
+    `ready()` is called once connections are accepted.
     """
     parts: Services = app.extensions[EXTENSION]
     # It writes a line for every request that finds all threads busy: an hour of load would be a log of nothing else.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    server = _listening(app, parts, host, port)
+    loop = _loop(app, parts, sockets)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.stop()
+
+    _on_signals(stop)
     stop_jobs = scheduler.start(app)
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, _stop)
-    ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     try:
-        server.run()
+        ready()
+        loop.run()
     finally:
+        # To the very end: Python gives its own handlers up before it has gone, and a second signal would then kill it.
+        _on_signals(signal.SIG_IGN)
         stop_jobs()
-        server.close()
+        loop.close()
         # What was acknowledged since the last refresh is to be saved as well.
         parts.live.current()
         parts.close()
 
 
-def _listening(app: Flask, parts: Services, host: str, port: int) -> Any:
-    sockets: dict[int, Any] = {}
-    try:
-        server = create_server(
-            app,
-            map=sockets,
-            host=host,
-            port=port,
-            threads=parts.settings["THREADS"],
-            connection_limit=4_000,
-            asyncore_use_poll=True,
-            channel_timeout=20,
-            max_request_body_size=parts.settings["MAX_BODY_BYTES"] * _BODY_SLACK,
-            max_request_header_size=16_384,
-            ident=None,
-            # The application believes as many of these as TRUSTED_PROXY says.
-            clear_untrusted_proxy_headers=not parts.settings["TRUSTED_PROXY"],
-        )
-    except (OSError, ValueError) as why:
-        said = str(getattr(why, "strerror", None) or why).rstrip(".")
-        raise ConfigError(f"{host}:{port} cannot be served: {said}; name another with --host or --port.") from why
-    for listener in sockets.values():
-        if isinstance(listener, BaseWSGIServer):
-            listener.channel_class = Channel
-    return server
+def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, handler)
+
+
+def _loop(app: Flask, parts: Services, sockets: Sequence[socket.socket]) -> Loop:
+    served: dict[int, Any] = {}
+    server = create_server(
+        app,
+        map=served,
+        sockets=list(sockets),
+        threads=parts.settings["THREADS"],
+        connection_limit=4_000,
+        asyncore_use_poll=True,
+        channel_timeout=20,
+        max_request_body_size=parts.settings["MAX_BODY_BYTES"] * _BODY_SLACK,
+        max_request_header_size=16_384,
+        ident=None,
+        # The application believes as many of these as TRUSTED_PROXY says.
+        clear_untrusted_proxy_headers=not parts.settings["TRUSTED_PROXY"],
+    )
+    listeners = [one for one in served.values() if isinstance(one, BaseWSGIServer)]
+    for listener in listeners:
+        listener.channel_class = Channel
+    return Loop(served, listeners, server.task_dispatcher)
 
 
 class Parser(HTTPRequestParser):
@@ -110,13 +149,20 @@ class Refusal(ErrorTask):
         self.write(body)
 
 
+class Answer(WSGITask):
+    """While the server ends, each answer says that it is the last on its connection."""
+
+    def build_response_header(self) -> bytes:
+        """As waitress does; a request read behind this one keeps the connection until it is answered, too."""
+        if not self.channel.server.accepting and len(self.channel.requests) == 1:
+            self.set_close_on_finish()
+        header: bytes = super().build_response_header()
+        return header
+
+
 class Channel(HTTPChannel):
-    """A connection with the two parts above."""
+    """A connection with the parts above."""
 
     parser_class = Parser
+    task_class = Answer
     error_task_class = Refusal
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    # waitress ends its loop on SystemExit, and waits for the requests that its threads are working on.
-    raise SystemExit(0)

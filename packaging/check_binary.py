@@ -40,6 +40,8 @@ def main(program: str) -> None:
     with tempfile.TemporaryDirectory(prefix="fluxrate-binary-") as folder:
         _check_version(path, folder)
         _check_serving(path, folder)
+        # The program is its own interpreter and starts itself.
+        _check_serving(path, folder, "--workers", "2")
     print(f"{program} starts, migrates an empty instance and answers {len(PAGES)} pages.")
 
 
@@ -59,18 +61,18 @@ def _check_version(path: Path, folder: str) -> None:
         sys.exit(f"`fluxrate version` should say {wanted}; it ended with {run.returncode}: {said}")
 
 
-def _check_serving(path: Path, folder: str) -> None:
+def _check_serving(path: Path, folder: str, *options: str) -> None:
     port = _free_port()
     log = Path(folder) / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [path, "serve", "--host", "127.0.0.1", "--port", str(port)],
+            [path, "serve", "--host", "127.0.0.1", "--port", str(port), *options],
             env=_environment(folder), cwd=folder, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
         started = time.monotonic()
         _wait_ready(server, f"http://127.0.0.1:{port}/ready", log)
-        print(f"ready after {time.monotonic() - started:.1f} s")
+        print(f"{' '.join(('serve', *options))}: ready after {time.monotonic() - started:.1f} s")
         for page, wanted in PAGES:
             status, body = _get(f"http://127.0.0.1:{port}{page}")
             if status != 200 or wanted not in body:

@@ -50,6 +50,8 @@ def test_every_metric_is_documented(module_app):
 def commands() -> list[str]:
     found = []
     for name, command in cli.commands.items():
+        if command.hidden:
+            continue
         inner = getattr(command, "commands", None)
         found += [f"{name} {part}" for part in inner] if inner else [name]
     return found

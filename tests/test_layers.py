@@ -23,6 +23,7 @@ MAX_FILE = 400
 # What core.columns may import besides the standard library: nothing that knows of SQL, HTTP or settings.
 COLUMNS_MAY_IMPORT = (
     "numpy",
+    "fluxrate.core.alone",
     "fluxrate.core.columns",
     "fluxrate.core.errors",
     "fluxrate.core.metric",

@@ -116,6 +116,34 @@ def test_what_another_process_wrote_is_seen_within_the_interval(make_app):
             assert within(2, lambda n=number: exact(reader.get("/meters/calls/usage"))["total_usage"] == n)
 
 
+@pytest.mark.parametrize("scope", ["process", "folder", "store"])
+def test_a_job_runs_in_as_many_processes_at_a_time_as_its_scope_says(make_app, scope):
+    """Of two that share store and folder one runs it at a time, unless it is every process's own."""
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work(parts: Services) -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+
+    plugin = Plugin("shared", jobs=(Job("shared.job", lambda settings: 0.05, work, scope),))
+    apps = [make_app(plugins=(*BUILT_IN, plugin)) for _ in range(2)]
+    with running(apps[0]), running(apps[1]):
+        assert within(10, lambda: len(most) > 20)
+    assert (max(most) == 1) is (scope != "process")
+
+
+def test_what_one_process_at_a_time_does(app):
+    """The columns of a folder are saved, and sessions ended, by one process at a time."""
+    jobs = parts_of(app).registry.jobs.all
+    assert {name: job.scope for name, job in jobs.items() if job.scope != "process"} == {
+        "columns.save": "folder",
+        "sessions.purge": "store",
+    }
+
+
 def test_the_intervals_are_settings(app):
     """Refreshing and saving run at the intervals that the settings say."""
     jobs = parts_of(app).registry.jobs.all

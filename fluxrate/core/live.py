@@ -157,16 +157,36 @@ class LiveColumns:
 
     def save(self, *, force: bool = False) -> None:
         """Write the columns to the folder when enough has come since the last time (or anything, with `force`), and map
-        them from there: what is mapped can be let go, and is shared with other processes.
+        them from there: what is mapped can be let go, and is shared with other processes. What another process has
+        saved meanwhile is mapped instead.
         """
         # Locks of their own: no reader that wants a refresh waits for the disk.
         with self._saving, self._folding:
-            if self._folder is None or not self._worth_saving(self._folder, self._state.seq, force):
+            if self._folder is None:
+                return
+            if not self._worth_saving(self._folder, self._state.seq, force):
+                if not force and files.saved_seq(self._folder) > self._saved_seq:
+                    self._adopt()
                 return
             try:
                 self._save(self._folder, self._state)
             except OSError as why:
                 _LOG.warning("The columns could not be saved, the next start reads the store instead: %s", why)
+
+    def _adopt(self) -> None:
+        """Go over to what another process has saved, and read what came since: without this, each would keep rows in
+        memory of its own that one of them has on disk for all.
+        """
+        saved = self._restored()
+        if not saved.seq:
+            return
+        for pk, old in self._state.meters.items():
+            if old.held.resident and (mine := saved.meters.get(pk)) is not None:
+                mine.index.prepare(old.index)
+                mine.held.used = old.held.used
+        with self._lock:
+            upto = max(self._state.seq, self._store.events.last_seq())
+            self._state = self._extended(saved, upto)
 
     def _worth_saving(self, folder: Path, seq: int, force: bool) -> bool:
         last = max(self._saved_seq, files.saved_seq(folder) if seq > self._saved_seq else 0)

@@ -19,7 +19,10 @@ from fluxrate.core.vitals import Vitals
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One application's parts. `clock()` is now in UTC microseconds; `settings` the value of every setting."""
+    """One application's parts. `clock()` is now in UTC microseconds; `settings` the value of every setting.
+
+    `worker` is the number of this process where several serve one address, else None.
+    """
 
     instance: Path
     settings: Mapping[str, Any]
@@ -33,6 +36,7 @@ class Services:
     key_rate: KeyRate
     sign_ins: SignIns
     clock: Callable[[], int]
+    worker: int | None = None
 
     def close(self) -> None:
         """Save the columns and let go of the store."""

@@ -33,7 +33,7 @@ plugin = Plugin(
     jobs=(
         Job("columns.refresh", lambda settings: settings["REFRESH_INTERVAL_MS"] / 1_000, _refresh),
         Job("columns.fold", lambda settings: 5, _fold),
-        Job("columns.save", lambda settings: settings["SAVE_INTERVAL"], _save),
-        Job("sessions.purge", lambda settings: 3_600, _purge),
+        Job("columns.save", lambda settings: settings["SAVE_INTERVAL"], _save, "folder"),
+        Job("sessions.purge", lambda settings: 3_600, _purge, "store"),
     ),
 )

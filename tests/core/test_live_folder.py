@@ -125,3 +125,35 @@ def test_a_process_keeps_to_its_limit_though_another_one_saved(world: World, ins
     for meter in world.meters:
         check(world, second, meter)
     second.store.close()
+
+
+def test_what_another_process_has_saved_is_mapped(world: World, instance: Path) -> None:
+    """Its rows leave the memory of this one, whose answers stay the same: now, before, and with what comes then."""
+    second = limited(world, instance, 0)
+    for meter in world.meters:
+        check(world, second, meter)
+    for turn in range(3):
+        for meter in world.meters:
+            world.send(meter, 500)
+            world.void(meter, 20)
+        for parts in (world.parts, second):
+            parts.live.refresh()
+            parts.live.fold()
+        before, seq = second.live.residency(), second.engine.as_of()
+        world.parts.live.save(force=True)
+        if turn == 1:
+            # Behind what was saved, it catches up with it.
+            world.send(world.meters[0], 10)
+            world.parts.live.refresh()
+            world.parts.live.save(force=True)
+        second.live.save()
+        after = second.live.residency()
+        assert after.mapped_bytes > before.mapped_bytes
+        assert {meter.tail_events for meter in after.meters} == {0}
+        state = second.live.current()
+        second.live.save()
+        assert second.live.current() is state
+        for meter in world.meters:
+            check(world, second, meter)
+            check(world, second, meter, seq - 700)
+    second.store.close()

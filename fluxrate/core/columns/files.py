@@ -20,8 +20,7 @@ import secrets
 import shutil
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fluxrate.core.alone import alone, locked
 from fluxrate.core.columns.base import Base
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.index import Index
@@ -98,8 +98,8 @@ def save(
     None when another process is saving at this moment. Raises OSError when the disk refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / "saving.lock") as alone:
-        if not alone:
+    with alone(folder / "saving.lock") as mine:
+        if not mine:
             return None
         generation = folder / f"at-{mark.seq}-{secrets.token_hex(4)}"
         generation.mkdir()
@@ -148,8 +148,8 @@ def load(folder: Path, instance_id: str, fits: Callable[[Mark], bool]) -> Saved 
 
 def clear(folder: Path) -> None:
     """Drop the generations that are not in force and that no process has mapped."""
-    with _alone(folder / "saving.lock") as alone:
-        if not alone:
+    with alone(folder / "saving.lock") as mine:
+        if not mine:
             return
         current = _manifest(folder).get("generation")
         for other in folder.glob("at-*"):
@@ -308,24 +308,6 @@ def _checksum(path: Path) -> int:
     return found
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """Whether this process is the only one here; a process that dies lets go."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        yield _locked(handle)
-    finally:
-        os.close(handle)
-
-
-def _locked(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _drop(generation: Path) -> None:
     try:
         handle = os.open(generation / "lock", os.O_RDONLY)
@@ -334,7 +316,7 @@ def _drop(generation: Path) -> None:
         shutil.rmtree(generation, ignore_errors=True)
         return
     try:
-        if _locked(handle):
+        if locked(handle):
             shutil.rmtree(generation, ignore_errors=True)
     finally:
         os.close(handle)

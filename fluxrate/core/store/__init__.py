@@ -17,6 +17,7 @@ from fluxrate.core.store.connect import Database
 from fluxrate.core.store.customers import Customers
 from fluxrate.core.store.events import Events
 from fluxrate.core.store.instance import Instance
+from fluxrate.core.store.leases import Leases
 from fluxrate.core.store.meters import Meters
 from fluxrate.core.store.trail import Trail
 from fluxrate.core.store.voids import Voids
@@ -43,6 +44,7 @@ class Store:
         self.sessions = Sessions(self._database)
         self.instance = Instance(self._database)
         self.trail = Trail(self._database)
+        self.leases = Leases(self._database)
 
     def migrate(self) -> list[str]:
         """Bring the tables up to date; gives the revisions applied. Safe when several processes start at once."""

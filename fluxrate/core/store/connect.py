@@ -18,22 +18,25 @@ from sqlalchemy import Connection
 from fluxrate.core.errors import Unavailable
 from fluxrate.core.store.engines import parse, postgresql_engines, sqlite_engines
 from fluxrate.core.store.faults import translated
+from fluxrate.core.store.turns import Turns
 
 WRITER_SECONDS = 30
 
 
 class Database:
-    """The engines behind one store; `dialect` is "sqlite" or "postgresql"."""
+    """The engines behind one store; `dialect` is "sqlite" or "postgresql", `file` where SQLite keeps it."""
 
     def __init__(self, url: str) -> None:
         parsed = parse(url)
         self.dialect = "sqlite" if parsed.drivername.startswith("sqlite") else "postgresql"
+        self.file = parsed.database if self.dialect == "sqlite" else None
         if self.dialect == "sqlite":
             self._writer, self._reader = sqlite_engines(parsed)
         else:
             self._writer, self._reader = postgresql_engines(parsed)
         # SQLite's own waiting is unfair: without this lock the slowest writers wait thirty times longer.
-        self._lock = threading.Lock() if self.dialect == "sqlite" else None
+        self._lock = threading.Lock()
+        self._turns = None if self.file is None else Turns(self.file, WRITER_SECONDS)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -65,8 +68,8 @@ class Database:
                 cursor.close()
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """The right to write, held by one thread of this process at a time on SQLite."""
-        return nullcontext() if self._lock is None else _held(self._lock)
+        """The right to write, on SQLite held by one thread of one process at a time."""
+        return nullcontext() if self._turns is None else _held(self._lock, self._turns)
 
     def ping(self) -> None:
         """Reach the database once, or raise Unavailable."""
@@ -79,13 +82,17 @@ class Database:
         """Give every idle connection back; the last one on SQLite folds the write-ahead log into the file."""
         self._reader.dispose()
         self._writer.dispose()
+        if self._turns is not None:
+            with self._lock:
+                self._turns.close()
 
 
 @contextmanager
-def _held(lock: threading.Lock) -> Iterator[None]:
+def _held(lock: threading.Lock, turns: Turns) -> Iterator[None]:
     if not lock.acquire(timeout=WRITER_SECONDS):
         raise Unavailable(f"Other writers kept the database busy for more than {WRITER_SECONDS} seconds.")
     try:
-        yield
+        with turns.taken():
+            yield
     finally:
         lock.release()

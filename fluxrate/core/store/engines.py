@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -37,14 +36,16 @@ POSTGRESQL_OPTIONS = (
     "-c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
     " -c synchronous_commit=on -c timezone=UTC"
 )
-# A server whose machine vanished answers nothing, not even a refusal: without these its writers would wait for hours.
-CONNECTED = {
-    "connect_timeout": 5,
+
+# The server's own limits end nothing when its machine is gone, or a network between: without these a read would wait
+# for a quarter of an hour, and a request with it. What the URL says wins.
+POSTGRESQL_SAID = {
     "application_name": "fluxrate",
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
     "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
+    "tcp_user_timeout": 20_000,
 }
 
 
@@ -73,12 +74,12 @@ def sqlite_engines(url: URL) -> tuple[Engine, Engine]:
             sqlite.sqlite_version,
         )
     # One connection writes: whoever holds the lock finds the index pages of the last batch in its cache.
-    writer = _sqlite_engine(url, _begin_writing, WRITER_CACHE, pool_size=1)
-    reader = _sqlite_engine(url, _begin_reading, READER_CACHE, pool_size=SQLITE_READERS)
+    writer = _sqlite_engine(url, "BEGIN IMMEDIATE", WRITER_CACHE, pool_size=1)
+    reader = _sqlite_engine(url, "BEGIN", READER_CACHE, pool_size=SQLITE_READERS)
     return writer, reader
 
 
-def _sqlite_engine(url: URL, begin: Callable[[Connection], None], cache: str, *, pool_size: int) -> Engine:
+def _sqlite_engine(url: URL, begin: str, cache: str, *, pool_size: int) -> Engine:
     engine = create_engine(
         url,
         module=sqlite,
@@ -96,49 +97,35 @@ def _sqlite_engine(url: URL, begin: Callable[[Connection], None], cache: str, *,
 
     # The driver would begin late and deferred; a deferred reader that turns writer fails at once when another
     # one writes.
-    event.listen(engine, "begin", begin)
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
     return engine
 
 
-def _begin_reading(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
-
-
-def _begin_writing(connection: Connection) -> None:
-    raw: Any = connection.connection.dbapi_connection
-    # SQLite waits for another process in ever longer sleeps, up to 100 ms. Beside one that always writes, its chance
-    # comes so rarely that one write in a hundred takes a quarter of a second.
-    raw.execute("PRAGMA busy_timeout=0")
-    try:
-        _retried(lambda: raw.execute("BEGIN IMMEDIATE"), 0.001)
-    finally:
-        raw.execute(f"PRAGMA busy_timeout={round(LOCK_SECONDS * 1_000)}")
-
-
-def _retried(work: Callable[[], Any], pause: float) -> Any:
-    """What `work` gives, tried again for LOCK_SECONDS while the file is locked."""
+def _use_wal(connection: Any) -> None:
+    # Two processes that switch a new file at the same time fail without waiting, whatever the busy timeout.
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
-            return work()
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         except sqlite.OperationalError as error:
             if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
                 raise
             if time.monotonic() > deadline:
                 raise
-            time.sleep(pause)
-
-
-def _use_wal(connection: Any) -> None:
-    # Two processes that switch a new file at the same time fail without waiting, whatever the busy timeout.
-    mode = _retried(lambda: connection.execute("PRAGMA journal_mode=WAL").fetchone()[0], 0.02)
-    if mode != "wal":
-        log.warning("the database file cannot use a write-ahead log (journal_mode is %s)", mode)
+            time.sleep(0.02)
+            continue
+        if mode != "wal":
+            log.warning("the database file cannot use a write-ahead log (journal_mode is %s)", mode)
+        return
 
 
 def postgresql_engines(url: URL) -> tuple[Engine, Engine]:
     """An engine that writes and one that reads, on one pool."""
     given = url.query.get("options", "")
+    said = {name: url.query.get(name, value) for name, value in POSTGRESQL_SAID.items()}
     options = " ".join((POSTGRESQL_OPTIONS, *((given,) if isinstance(given, str) else given)))
     engine = create_engine(
         url,
@@ -146,7 +133,7 @@ def postgresql_engines(url: URL) -> tuple[Engine, Engine]:
         max_overflow=24,
         pool_pre_ping=True,
         isolation_level="READ COMMITTED",  # whatever the server's default: see `append`
-        connect_args=CONNECTED | {"options": options.strip()},
+        connect_args={**said, "options": options.strip()},
     )
     # Reads are single statements: without a transaction each saves two round trips.
     return engine, engine.execution_options(isolation_level="AUTOCOMMIT")

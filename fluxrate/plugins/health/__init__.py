@@ -16,8 +16,9 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/health")
 def health() -> Response:
-    """The process is up and answers; asks nothing else."""
-    return answer({"status": "ok", "version": __version__})
+    """The process is up and answers; asks nothing else. Where several serve one address, it says which one answers."""
+    worker = services().worker
+    return answer({"status": "ok", "version": __version__} | ({} if worker is None else {"worker": worker}))
 
 
 @blueprint.get("/ready")

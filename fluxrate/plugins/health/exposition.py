@@ -32,10 +32,30 @@ def exposition(parts: Services, accept: str) -> tuple[bytes, str]:
     """The document and its content type, in the format that `accept` (a header) prefers."""
     # A registry of its own for each question: the library's global one would be shared by all applications.
     registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    registry.register(_Fluxrate(parts))
+    for collector in (ProcessCollector(registry=None), _Fluxrate(parts)):
+        registry.register(collector if parts.worker is None else _OfWorker(collector, parts.worker))
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
+
+
+class _OfWorker(Collector):
+    """What another collector tells, each with the number of the worker that answers: every process counts for itself,
+    and without the label one counter would seem to jump between the counts of all.
+    """
+
+    def __init__(self, collector: Collector, worker: int) -> None:
+        self._collector = collector
+        self._label = {"worker": str(worker)}
+
+    def describe(self) -> list[Metric]:
+        """Nothing beforehand."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric of the other."""
+        for metric in self._collector.collect():
+            metric.samples = [sample._replace(labels=sample.labels | self._label) for sample in metric.samples]
+            yield metric
 
 
 class _Fluxrate(Collector):

@@ -75,7 +75,7 @@ def said(process: subprocess.Popen[str]) -> str:
 SAVES = "found = save(folder, LATER, {42: sample()[42]}); files.clear(folder); print(found.seq, flush=True)"
 LOADS = "found = load(folder); print(len(found.meters), flush=True); sys.stdin.read()"
 LOCKS = """
-with files._alone(folder / "saving.lock") as alone:
+with files.alone(folder / "saving.lock") as alone:
     print(alone, flush=True)
     sys.stdin.read()
 """
@@ -158,7 +158,7 @@ def test_the_generation_in_force_is_never_cleared_away(folder: Path) -> None:
 
 def test_a_lease_is_refused_where_the_generation_is_being_dropped(folder: Path) -> None:
     """So that a start finds nothing there and reads the store, and does not map what is about to go."""
-    with files._alone(generation(folder) / "lock") as alone:
+    with files.alone(generation(folder) / "lock") as alone:
         assert alone
         with pytest.raises(OSError, match="temporarily unavailable"):
             Lease(generation(folder))
@@ -168,7 +168,7 @@ def test_a_lease_is_refused_where_the_generation_is_being_dropped(folder: Path) 
 
 def test_a_lease_that_was_refused_closes_nothing_but_its_own_file(folder: Path) -> None:
     """Numbers of files are given out again: whoever closes one twice may close that of somebody else."""
-    with files._alone(generation(folder) / "lock"):
+    with files.alone(generation(folder) / "lock"):
         try:
             Lease(generation(folder))
         except OSError:

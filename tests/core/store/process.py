@@ -1,12 +1,13 @@
-"""What the tests run in a process of its own: `migrate URL`, `append URL` and `void URL`."""
+"""What the tests run in a process of its own: a command, the URL of a store, and what else it takes."""
 
 from __future__ import annotations
 
 import itertools
 import sys
+import time
 import uuid
 
-from fluxrate.core.store import Store
+from fluxrate.core.store import Store, copying
 from tests.contracts.store_case import NOW, new
 
 BATCH = 7
@@ -37,5 +38,32 @@ def void(store: Store) -> None:
             print(one.event.seq, flush=True)
 
 
+def write(store: Store) -> None:
+    """Say "ready", wait for a line, append large batches without a pause for a while; print how many went in."""
+    [meter] = store.meters.all()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    count, end = 0, time.monotonic() + float(sys.argv[3])
+    while time.monotonic() < end:
+        count += len(store.events.append([new(meter, uuid.uuid4().hex) for _ in range(500)], NOW))
+    print(count, flush=True)
+
+
+def lease(store: Store) -> None:
+    """Print whether the lease could be had, and hold it until a line comes."""
+    with store.leases.held("work") as mine:
+        print(mine, flush=True)
+        sys.stdin.readline()
+
+
+def copy(store: Store) -> None:
+    """Copy into the store of the third argument in small pieces, printing a line for each."""
+    copying.PIECE = 100
+    target = Store(sys.argv[3])
+    target.migrate()
+    copying.Copy(store, target).run(lambda count: print(count, flush=True))
+
+
 if __name__ == "__main__":
-    {"migrate": migrate, "append": append, "void": void}[sys.argv[1]](Store(sys.argv[2]))
+    commands = {"migrate": migrate, "append": append, "void": void, "copy": copy, "write": write, "lease": lease}
+    commands[sys.argv[1]](Store(sys.argv[2]))

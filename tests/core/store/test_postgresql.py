@@ -42,6 +42,48 @@ def store(url: str) -> Iterator[Store]:
     store.close()
 
 
+def test_a_server_that_went_and_came_back_is_noticed_before_it_is_asked(
+    store: Store, postgresql: Server, url: str
+) -> None:
+    """Connections that lay idle while the server was restarted are replaced: no read and no write fails for it."""
+    meter = make_meter(store)
+    together(4, lambda number: store.events.append([new(meter, f"k{number}")], NOW))
+    for _ in range(3):
+        with postgresql.admin(url) as connection:
+            ended = connection.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE application_name = 'fluxrate' AND datname = current_database()"
+            ).fetchone()
+        assert ended is not None
+        assert ended[0] >= 1
+        assert store.events.last_seq() >= 4
+        store.events.append([new(meter)], NOW)
+
+
+def test_a_connection_has_its_limits(store: Store, url: str) -> None:
+    """Statements, locks, idle transactions and dead networks end in time; the URL has the last word."""
+    with store.read() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"SHOW {name}").scalar()
+            for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        }
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        told = driver.info.get_parameters()
+    assert found == {
+        "statement_timeout": "1min",
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "1min",
+    }
+    assert (told["connect_timeout"], told["keepalives_idle"], told["tcp_user_timeout"]) == ("5", "10", "20000")
+    other = Store(f"{url}&connect_timeout=9&application_name=mine&options=-c%20lock_timeout%3D3s")
+    with other.read() as connection:
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "3s"
+        assert connection.exec_driver_sql("SHOW application_name").scalar() == "mine"
+        assert connection.connection.driver_connection.info.get_parameters()["connect_timeout"] == "9"  # type: ignore[union-attr]
+    other.close()
+
+
 def test_sequences_are_committed_in_their_order(store: Store) -> None:
     """A batch waits for one that has its sequences and is not committed, so no reader can pass over the
     earlier one.

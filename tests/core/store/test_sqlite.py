@@ -233,10 +233,10 @@ def test_damaged_file(store: Store, tmp_path: Path, url: str) -> None:
 
 
 def test_closing_leaves_one_file(store: Store, tmp_path: Path) -> None:
-    """A closed store is one file: the write-ahead log is folded in."""
+    """A closed store is one file: the write-ahead log is folded in, and what writers took turns by is empty."""
     store.events.append([new(make_meter(store))], NOW)
     store.close()
-    assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
+    assert [path.name for path in tmp_path.iterdir() if path.stat().st_size] == ["store.db"]
 
 
 def test_killed_while_writing(store: Store, url: str) -> None:
