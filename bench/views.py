@@ -17,6 +17,7 @@ from bench import sql
 from bench.contenders.duckdb import DuckDB
 from bench.events import DAY, MINUTE, fresh, year
 from bench.questions import Question, questions
+from fluxrate import processors
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,16 +31,18 @@ def main() -> None:
     options.add_argument("--threads", type=int, required=True)
     given = options.parse_args()
     app = _bare() if given.view == "bare" else _duckdb(given.events)
-    waitress.serve(
-        app,
-        host="127.0.0.1",
-        port=given.port,
-        threads=given.threads,
-        connection_limit=4_000,
-        asyncore_use_poll=True,
-        ident=None,
-        _quiet=True,
-    )
+    # DuckDB computes with threads of its own, which are to have every processor.
+    with processors.only(processors.one_of(1) if given.view == "bare" else frozenset()):
+        waitress.serve(
+            app,
+            host="127.0.0.1",
+            port=given.port,
+            threads=given.threads,
+            connection_limit=4_000,
+            asyncore_use_poll=True,
+            ident=None,
+            _quiet=True,
+        )
 
 
 def _bare() -> Flask:

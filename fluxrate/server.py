@@ -22,7 +22,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask, WSGITask
 
-from fluxrate import scheduler
+from fluxrate import processors, scheduler
 from fluxrate.core.errors import ConfigError
 from fluxrate.core.services import Services
 from fluxrate.draining import Loop
@@ -72,7 +72,10 @@ def serve(app: Flask, sockets: Sequence[socket.socket], ready: Callable[[], None
     parts: Services = app.extensions[EXTENSION]
     # It writes a line for every request that finds all threads busy: an hour of load would be a log of nothing else.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    loop = _loop(app, parts, sockets)
+    number = (parts.worker or 1) if parts.settings["ONE_PROCESSOR"] else None
+    own = frozenset[int]() if number is None else processors.one_of(number)
+    with processors.only(own):
+        loop = _loop(app, parts, sockets)
 
     def stop(number: int, frame: FrameType | None) -> None:
         loop.stop()
@@ -80,8 +83,9 @@ def serve(app: Flask, sockets: Sequence[socket.socket], ready: Callable[[], None
     _on_signals(stop)
     stop_jobs = scheduler.start(app)
     try:
-        ready()
-        loop.run()
+        with processors.only(own):
+            ready()
+            loop.run()
     finally:
         # To the very end: Python gives its own handlers up before it has gone, and a second signal would then kill it.
         _on_signals(signal.SIG_IGN)
