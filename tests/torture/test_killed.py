@@ -20,7 +20,7 @@ from fluxrate.config import load_config
 from tests.callers import Api, parts_of
 from tests.instances import open_instance, total
 from tests.postgresql import Server as Postgresql
-from tests.test_server import Server, serving
+from tests.served import Server, serving
 from tests.torture.ledger import Sender
 
 ROUNDS = int(os.environ.get("FLUXRATE_TEST_TORTURE_ROUNDS", "5"))
