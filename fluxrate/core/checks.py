@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -19,7 +20,7 @@ from fluxrate.core.errors import FluxrateError, NotFound, RuleBroken
 from fluxrate.core.instants import parse_instant, rfc3339
 from fluxrate.core.live import properties
 from fluxrate.core.metric import Metric
-from fluxrate.core.model import Meter, NewEvent
+from fluxrate.core.model import Meter, NewEvent, Rules
 from fluxrate.core.registry import Metrics
 from fluxrate.core.store import Store
 
@@ -40,12 +41,18 @@ class Limits:
 
 
 class KnownCustomers:
-    """The keys of customers by external id, kept for the next batch until this process changes one."""
+    """The keys of customers by external id, kept for the next batch.
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    They are kept until this process changes a customer, and for `seconds`, the refresh interval, at most: another
+    process may have given an external id to somebody else.
+    """
+
+    def __init__(self, store: Store, limits: Limits, seconds: float) -> None:
         self._store = store
         self._limits = limits
+        self._seconds = seconds
         self._edition = store.customers.edition
+        self._until = monotonic() + seconds
         self._pks: dict[str, int] = {}
 
     def pk(self, external_id: str) -> int | None:
@@ -54,8 +61,10 @@ class KnownCustomers:
         Raises RuleBroken for what is no identifier; NotFound when AUTO_CREATE_CUSTOMERS is off and nobody has this
         external id.
         """
+        # What is found goes where it was looked for: into nothing, where all was forgotten meanwhile.
+        pks = self._pks
         try:
-            return self._pks[external_id]
+            return pks[external_id]
         except KeyError:
             text.identifier(external_id, "customer_external_id")
         if self._limits.auto_create_customers:
@@ -63,22 +72,24 @@ class KnownCustomers:
         found = self._store.customers.by_external_id(external_id)
         if found is None:
             raise NotFound(f"No customer has the external id {text.show(external_id)}.", field="customer_external_id")
-        self._pks[external_id] = found.pk
+        pks[external_id] = found.pk
         return found.pk
 
-    def learn(self, external_id: str, pk: int) -> None:
-        """A stored event names this customer."""
-        self._pks[external_id] = pk
+    def book(self) -> dict[str, int]:
+        """Where to write down what a transaction that begins after this call finds out."""
+        self.refresh()
+        return self._pks
 
     def refresh(self) -> None:
         """Forget what a change of the customers may have made untrue, or what is too much; once a batch."""
         edition = self._store.customers.edition
-        if edition is not self._edition or len(self._pks) > _KNOWN_CUSTOMERS:
+        if edition is not self._edition or monotonic() >= self._until or len(self._pks) > _KNOWN_CUSTOMERS:
             self.forget()
             self._edition = edition
 
     def forget(self) -> None:
-        """Forget all: the store has refused a key, so another process has deleted its customer."""
+        """Forget all: it is old, or the store has refused a key, so another process has deleted its customer."""
+        self._until = monotonic() + self._seconds
         # A new dictionary: other threads may be reading this one.
         self._pks = {}
 
@@ -89,6 +100,7 @@ class _Target(Struct, frozen=True, gc=False):
     meter: Meter
     metric: Metric
     active: bool
+    rules: Rules
 
 
 class Batch:
@@ -138,7 +150,7 @@ class Batch:
             return refused
         self.meters[meter.pk] = meter
         metric = self._metrics.get(meter.aggregation_type, field="aggregation_type")
-        return _Target(meter, metric, meter.status == "ACTIVE")
+        return _Target(meter, metric, meter.status == "ACTIVE", meter.rules)
 
     def _event(self, draft: Draft, target: _Target) -> NewEvent:
         meter, metric = target.meter, target.metric
@@ -163,7 +175,7 @@ class Batch:
             pk, external_id = self._customer(draft)
         sent = draft.timestamp
         timestamp = self._now if sent is None else check_timestamp(sent, self._now, self._limits)
-        return NewEvent(meter.pk, pk, external_id, timestamp, quantity, key, metadata_text(meta))
+        return NewEvent(meter.pk, pk, external_id, timestamp, quantity, key, metadata_text(meta), target.rules)
 
     def _customer(self, draft: Draft) -> tuple[int, str]:
         """The customer of an event that does not name it by external id alone."""

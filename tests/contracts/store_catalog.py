@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 
 import pytest
 
 from fluxrate.core.errors import Conflict, NotFound
 from fluxrate.core.model import Customer, Meter, MeterFilter
 from fluxrate.core.store import Store
-from tests.contracts.store_case import NOW, StoreCase, make_meter, new
+from tests.contracts.store_case import NOW, StoreCase, make_meter, new, together
 
 
 class MeterContract(StoreCase):
@@ -65,6 +66,33 @@ class MeterContract(StoreCase):
             store.meters.update(meter.pk, {"decimals": 2, "name": "no"}, NOW)
         assert refused.value.field == "decimals"
         assert store.meters.get(meter.pk) == meter
+
+    def test_meter_update_or_first_event(self, store: Store, meter: Meter) -> None:
+        """Of a change of what is counted and a first event by the old rules, at the same moment, one is refused."""
+        changed, stored = [], []
+
+        def race(number: int) -> None:
+            with suppress(Conflict):
+                if number % 2:
+                    stored.append(store.events.append([new(meter, rules=meter.rules)], NOW))
+                else:
+                    changed.append(store.meters.update(meter.pk, {"aggregation_type": "MAX"}, NOW, seen=0))
+
+        together(8, race)
+        assert bool(changed) != bool(stored)
+        found = store.meters.get(meter.pk)
+        assert found is not None
+        assert found.aggregation_type == ("MAX" if changed else "SUM")
+        assert len(store.events.read_after(0)) == len(stored)
+
+    def test_meter_update_of_what_was_seen(self, store: Store, meter: Meter) -> None:
+        """Only events of this meter that came after what was seen stand in the way."""
+        other = make_meter(store, "other")
+        [last] = store.events.append([new(meter)], NOW)
+        store.events.append([new(other)], NOW)
+        assert store.meters.update(meter.pk, {"property_name": "p"}, NOW, seen=last.event.seq).property_name == "p"
+        with pytest.raises(Conflict, match="first events"):
+            store.meters.update(other.pk, {"property_name": "p"}, NOW, seen=last.event.seq)
 
     def test_meter_unknown(self, store: Store) -> None:
         """Changing or deleting a meter that is not there is NotFound."""

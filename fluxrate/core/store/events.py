@@ -47,8 +47,8 @@ class Events:
         `now` is the moment of arrival, raised to that of the batch before if the clock ran backwards. A key
         that its meter knows already, or that stands twice in the batch, gives the first event and
         `duplicate`. Missing customers are created. Raises Conflict when a customer or meter that the batch
-        names has been deleted, Unavailable when the store is away or too much waits already. Batches of several threads
-        share a transaction (see `commits`).
+        names has been deleted, or the meter changed (see `NewEvent.rules`), Unavailable when the store is away
+        or too much waits already. Batches of several threads share a transaction (see `commits`).
         """
         return self._commits.append(new, now)
 
