@@ -51,7 +51,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Most events that wait to be written; beyond it a post answers 503 at once, to be sent again.",
         1,
     ),
-    Setting("THREADS", 16, "Worker threads of the server.", 1),
+    Setting("THREADS", 16, "Threads of each serving process that answer requests.", 1),
     Setting("SESSION_IDLE_HOURS", 72, "A browser session ends after this long without use.", 1),
     Setting("SESSION_DAYS", 30, "A browser session ends after this long in any case.", 1),
     Setting("SECURE_COOKIES", False, "Send the session cookie over TLS only; set it when a TLS proxy stands in front."),

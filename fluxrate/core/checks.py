@@ -6,7 +6,7 @@ written here, and nothing of a refused event stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -20,13 +20,14 @@ from fluxrate.core.errors import FluxrateError, NotFound, RuleBroken
 from fluxrate.core.instants import parse_instant, rfc3339
 from fluxrate.core.live import properties
 from fluxrate.core.metric import Metric
-from fluxrate.core.model import Meter, NewEvent, Rules
+from fluxrate.core.model import Customer, Meter, NewEvent, Rules
 from fluxrate.core.registry import Metrics
 from fluxrate.core.store import Store
 
 KEY_LENGTH = 255
 
 _OURS = 500
+_FEW = 4
 _KNOWN_CUSTOMERS = 1_000_000
 _QUOTE = 0x22
 _Reference = tuple[str | None, str | None, str | None]
@@ -114,15 +115,19 @@ class Batch:
         customers: KnownCustomers,
         limits: Limits,
         now: int,
+        drafts: Sequence[Draft | FluxrateError] = (),
     ) -> None:
+        """`drafts` are those that will come: what they name is then looked up for all of them at once."""
         self._store = store
         self._catalog = catalog
+        self._drafts = [draft for draft in drafts if isinstance(draft, Draft)]
         self._metrics = metrics
         self._customer_pk: Callable[[str], int | None] = customers.pk
         self._limits = limits
         self._now = now
         self._targets: dict[_Reference, _Target | FluxrateError] = {}
-        self._by_id: dict[str, tuple[int, str]] = {}
+        self._by_id: dict[str, Customer] | None = None
+        self._repeats: dict[int, set[str]] = {}
         self.meters: dict[int, Meter] = {}
         """The meters of the events that passed, by key."""
 
@@ -158,7 +163,7 @@ class Batch:
         if key is not None:
             text.identifier(key, "idempotency_key", longest=KEY_LENGTH)
         # A repeat has its first answer also where nothing new is taken any more.
-        if not target.active and (key is None or self._store.events.find_key(meter.pk, key) is None):
+        if not target.active and (key is None or not self._repeated(meter, key)):
             raise archived(meter)
         if draft.properties is None:
             meta, quantity = draft.metadata, quantity_of(draft.quantity, meter, metric, "quantity")
@@ -184,14 +189,28 @@ class Batch:
                 "An event names its customer by either customer_external_id or customer_id.",
                 field="customer_external_id",
             )
-        known = self._by_id.get(draft.customer_id)
-        if known is not None:
-            return known
-        found = self._catalog.customer(draft.customer_id)
+        found = self._customer_by_id(draft.customer_id)
         if found is None:
             raise NotFound(f"No customer has the id {text.show(draft.customer_id)}.", field="customer_id")
-        self._by_id[draft.customer_id] = found.pk, found.external_id
         return found.pk, found.external_id
+
+    def _customer_by_id(self, reference: str) -> Customer | None:
+        # A batch of 10,000 that name nobody would ask for ten seconds, one by one.
+        if len(self._drafts) <= _FEW:
+            return self._catalog.customer(reference)
+        if self._by_id is None:
+            named = [draft.customer_id for draft in self._drafts if draft.customer_id is not None]
+            self._by_id = self._store.customers.find_many(name for name in named if "\0" not in name)
+        return self._by_id.get(reference)
+
+    def _repeated(self, meter: Meter, key: str) -> bool:
+        """Whether an event of the meter holds the key."""
+        if len(self._drafts) <= _FEW:
+            return self._store.events.find_key(meter.pk, key) is not None
+        if meter.pk not in self._repeats:
+            keys = [draft.idempotency_key for draft in self._drafts if draft.idempotency_key is not None]
+            self._repeats[meter.pk] = self._store.events.known_keys(meter.pk, (k for k in keys if "\0" not in k))
+        return key in self._repeats[meter.pk]
 
 
 def find_meter(catalog: Catalog, reference: _Reference) -> Meter:

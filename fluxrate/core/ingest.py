@@ -82,7 +82,7 @@ class Ingest:
 
     def _accepted(self, drafts: Sequence[Draft | FluxrateError], atomic: bool) -> list[Outcome]:
         self._customers.refresh()
-        batch = Batch(self._store, self._catalog, self._metrics, self._customers, self._limits, self._clock())
+        batch = Batch(self._store, self._catalog, self._metrics, self._customers, self._limits, self._clock(), drafts)
         checked = [batch.check(draft) for draft in drafts]
         right = [found for found in checked if isinstance(found, NewEvent)]
         if atomic and len(right) < len(checked):

@@ -131,6 +131,17 @@ class MeterContract(StoreCase):
 
 
 class CustomerContract(StoreCase):
+    def test_customers_found_together(self, store: Store) -> None:
+        """Many at once are who they are one by one: by id in any case, else by external id."""
+        names = [f"c{number}" for number in range(1_200)]
+        made = [store.customers.create(external_id=name, name=None, email=None, now=NOW) for name in names[:20]]
+        twin = store.customers.create(external_id=made[0].id, name=None, email=None, now=NOW)
+        refs = [*names, made[1].id.upper(), made[0].id, twin.id, "C1", "", str(uuid.uuid4())]
+        found = store.customers.find_many(refs)
+        assert found == {ref: one for ref in refs if (one := store.customers.find(ref)) is not None}
+        assert found[made[0].id] == made[0]
+        assert store.customers.find_many([]) == {}
+
     def create(self, store: Store, external_id: str, name: str | None = None, email: str | None = None) -> Customer:
         return store.customers.create(external_id=external_id, name=name, email=email, now=NOW)
 

@@ -156,3 +156,20 @@ def test_a_customer_renamed_while_its_event_is_stored(ours, monkeypatch):
     monkeypatch.undo()
     [outcome] = parts.ingest.accept([draft()])
     assert outcome.event.customer_pk != owner.pk
+
+
+def test_a_large_batch_asks_for_all_at_once(ours, theirs, monkeypatch):
+    """Repeats on an archived meter and customers by id are judged as in small batches, without a question for each."""
+    meter = make_meter(ours)
+    owner = customer(ours)
+    sent = [draft(None, customer_id=owner.id, idempotency_key=f"k{number}") for number in range(20)]
+    first = ours.ingest.accept(sent)
+    assert {outcome.status for outcome in first} == {"accepted"}
+    change(theirs, meter, status="ARCHIVED")
+    monkeypatch.setattr(ours.store.events, "find_key", None)
+    monkeypatch.setattr(ours.store.customers, "find", None)
+    more = [draft(None, customer_id="nobody", idempotency_key="k0"), draft(idempotency_key="new"), draft()]
+    outcomes = ours.ingest.accept(sent + more)
+    assert [outcome.event.id for outcome in outcomes[:20]] == [outcome.event.id for outcome in first]
+    assert [outcome.status for outcome in outcomes[20:]] == ["rejected"] * 3
+    assert isinstance(outcomes[20].error, NotFound)

@@ -170,8 +170,13 @@ def _mixed(connection: Connection, rows: list[EventRow], created: set[int]) -> l
 def _originals(connection: Connection, rows: Iterable[EventRow]) -> dict[tuple[int, str | None], Event]:
     """The stored events that hold the keys of `rows`, by meter and key."""
     keys = sorted({(row[1], row[6]) for row in rows if row[6] is not None})
+    return {(event.meter_pk, event.idempotency_key): event for event in find_keys(connection, keys)}
+
+
+def find_keys(connection: Connection, keys: Sequence[tuple[int, str]]) -> Iterator[Event]:
+    """The stored events that hold these (meter, key), which are sorted."""
     find = _find_sqlite if connection.dialect.name == "sqlite" else _find_postgresql
-    return {(event.meter_pk, event.idempotency_key): event for event in find(connection, keys)}
+    return find(connection, keys)
 
 
 def _find_sqlite(connection: Connection, keys: Sequence[tuple[int, str]]) -> Iterator[Event]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from fluxrate.core.model import Event, NewEvent, Stored
 from fluxrate.core.store import counter
-from fluxrate.core.store.append import append
+from fluxrate.core.store.append import append, find_keys
 from fluxrate.core.store.commits import MOST_QUEUED, Commits, Pressure
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.paging import pieces
@@ -84,6 +84,12 @@ class Events:
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else Event(*row)
+
+    def known_keys(self, meter_pk: int, keys: Iterable[str]) -> set[str]:
+        """Those of the keys that an event of this meter holds."""
+        with self._database.read() as connection:
+            wanted = [(meter_pk, key) for key in sorted(set(keys))]
+            return {str(event.idempotency_key) for event in find_keys(connection, wanted)}
 
     def last_seq(self) -> int:
         """The last sequence given out by a finished transaction, 0 when there was none.
