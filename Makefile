@@ -14,9 +14,11 @@ BENCH := build/bench/venv
 SIZES ?=
 
 ROUNDS ?= 100
+CASES ?= 100000
+EXAMPLES ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help run test torture lint format binary binary-test screenshots bench bench-intake clean
+.PHONY: help run test torture fuzz lint format binary binary-test screenshots bench bench-intake clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +31,9 @@ test: $(VENV)/.ready-test ## run the tests (ARGS="-k window" for some)
 
 torture: $(VENV)/.ready-test ## kill servers under load, 100 times on each store (ROUNDS=500 for more)
 	FLUXRATE_TEST_TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -s tests/torture $(ARGS)
+
+fuzz: $(VENV)/.ready-test ## send 100,000 bodies that are nearly right, and 100 requests to each call (CASES=, EXAMPLES=)
+	FLUXRATE_TEST_FUZZ_CASES=$(CASES) FLUXRATE_TEST_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/fuzz tests/api/test_openapi.py $(ARGS)
 
 lint: $(VENV)/.ready-lint ## ruff, mypy and the layer rule; changes nothing
 	$(BIN)/ruff check .

@@ -51,7 +51,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Most events that wait to be written; beyond it a post answers 503 at once, to be sent again.",
         1,
     ),
-    Setting("THREADS", 16, "Threads of a serving process that answer requests.", 1),
+    Setting("THREADS", 16, "Threads of each serving process that answer requests.", 1),
     Setting(
         "ONE_PROCESSOR",
         True,

@@ -56,6 +56,7 @@ def new(meter: Meter, ts: int = NOW, quantity: int = 1, customer: str = "acme", 
         quantity=quantity,
         idempotency_key=fields.get("key"),
         metadata=None if metadata is None else msgspec.json.encode(metadata).decode(),
+        rules=fields.get("rules"),
     )
 
 

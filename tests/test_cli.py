@@ -305,7 +305,9 @@ def test_verify_finds_nothing_on_an_instance_in_order_and_changes_nothing(run, t
     before = sorted(path for path in folder.rglob("*") if not path.name.startswith("fluxrate.db-"))
     for args, questions in ((), 200), (("--questions", "30", "--seed", "12", "--meter", "calls"), 30):
         ran = run("verify", *args)
-        assert (ran.status, ran.err) == (0, "")
+        assert ran.status == 0
+        # A slow machine is told how far it is.
+        assert all(line.endswith("so far") for line in ran.err.splitlines())
         first, last = ran.out.splitlines()
         assert re.fullmatch(r"Seed \d+, [12] meters?, as of sequence \d+\.", first)
         assert re.fullmatch(rf"{questions} questions, 0 differences, \d+\.\d seconds\.", last)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from fluxrate.cli import accounts, checking, copying, importing, meters, serving, upkeep
+from fluxrate.cli import accounts, backups, checking, copying, importing, meters, serving, upkeep
 from fluxrate.core.errors import FluxrateError
 
 _COMMANDS: tuple[click.Command, ...] = (
@@ -26,6 +26,8 @@ _COMMANDS: tuple[click.Command, ...] = (
     importing.import_command,
     checking.verify_command,
     copying.copy_command,
+    backups.backup_command,
+    backups.restore_command,
     accounts.keys,
     accounts.users,
     meters.meters_group,

@@ -71,6 +71,7 @@ class Catalog:
 
     def __init__(self, store: Store, seconds: float, most: int = MOST) -> None:
         self._store = store
+        self.seconds = seconds
         self._keys = Answers[ApiKey](lambda: store.keys.edition, seconds, most)
         self._meters = Answers[Meter](lambda: store.meters.edition, seconds, most)
         self._every_meter = Answers[tuple[Meter, ...]](lambda: store.meters.edition, seconds, most)
@@ -102,6 +103,11 @@ class Catalog:
     def meter(self, reference: str) -> Meter | None:
         """The meter of an id, meter_name or meter_token."""
         return self._meters.get(reference, lambda: self._store.meters.find(reference)) if _storable(reference) else None
+
+    def forget(self) -> None:
+        """Ask the store anew for every meter and customer: it has refused what an answer from here led to."""
+        self._store.meters.edition = object()
+        self._store.customers.edition = object()
 
     def meters(self) -> tuple[Meter, ...]:
         """Every meter by name, archived ones too."""

@@ -6,8 +6,9 @@ written here, and nothing of a refused event stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -19,13 +20,14 @@ from fluxrate.core.errors import FluxrateError, NotFound, RuleBroken
 from fluxrate.core.instants import parse_instant, rfc3339
 from fluxrate.core.live import properties
 from fluxrate.core.metric import Metric
-from fluxrate.core.model import Meter, NewEvent
+from fluxrate.core.model import Customer, Meter, NewEvent, Rules
 from fluxrate.core.registry import Metrics
 from fluxrate.core.store import Store
 
 KEY_LENGTH = 255
 
 _OURS = 500
+_FEW = 4
 _KNOWN_CUSTOMERS = 1_000_000
 _QUOTE = 0x22
 _Reference = tuple[str | None, str | None, str | None]
@@ -40,12 +42,18 @@ class Limits:
 
 
 class KnownCustomers:
-    """The keys of customers by external id, kept for the next batch until this process changes one."""
+    """The keys of customers by external id, kept for the next batch.
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    They are kept until this process changes a customer, and for `seconds`, the refresh interval, at most: another
+    process may have given an external id to somebody else.
+    """
+
+    def __init__(self, store: Store, limits: Limits, seconds: float) -> None:
         self._store = store
         self._limits = limits
+        self._seconds = seconds
         self._edition = store.customers.edition
+        self._until = monotonic() + seconds
         self._pks: dict[str, int] = {}
 
     def pk(self, external_id: str) -> int | None:
@@ -54,8 +62,10 @@ class KnownCustomers:
         Raises RuleBroken for what is no identifier; NotFound when AUTO_CREATE_CUSTOMERS is off and nobody has this
         external id.
         """
+        # What is found goes where it was looked for: into nothing, where all was forgotten meanwhile.
+        pks = self._pks
         try:
-            return self._pks[external_id]
+            return pks[external_id]
         except KeyError:
             text.identifier(external_id, "customer_external_id")
         if self._limits.auto_create_customers:
@@ -63,22 +73,24 @@ class KnownCustomers:
         found = self._store.customers.by_external_id(external_id)
         if found is None:
             raise NotFound(f"No customer has the external id {text.show(external_id)}.", field="customer_external_id")
-        self._pks[external_id] = found.pk
+        pks[external_id] = found.pk
         return found.pk
 
-    def learn(self, external_id: str, pk: int) -> None:
-        """A stored event names this customer."""
-        self._pks[external_id] = pk
+    def book(self) -> dict[str, int]:
+        """Where to write down what a transaction that begins after this call finds out."""
+        self.refresh()
+        return self._pks
 
     def refresh(self) -> None:
         """Forget what a change of the customers may have made untrue, or what is too much; once a batch."""
         edition = self._store.customers.edition
-        if edition is not self._edition or len(self._pks) > _KNOWN_CUSTOMERS:
+        if edition is not self._edition or monotonic() >= self._until or len(self._pks) > _KNOWN_CUSTOMERS:
             self.forget()
             self._edition = edition
 
     def forget(self) -> None:
-        """Forget all: the store has refused a key, so another process has deleted its customer."""
+        """Forget all: it is old, or the store has refused a key, so another process has deleted its customer."""
+        self._until = monotonic() + self._seconds
         # A new dictionary: other threads may be reading this one.
         self._pks = {}
 
@@ -89,6 +101,7 @@ class _Target(Struct, frozen=True, gc=False):
     meter: Meter
     metric: Metric
     active: bool
+    rules: Rules
 
 
 class Batch:
@@ -102,15 +115,19 @@ class Batch:
         customers: KnownCustomers,
         limits: Limits,
         now: int,
+        drafts: Sequence[Draft | FluxrateError] = (),
     ) -> None:
+        """`drafts` are those that will come: what they name is then looked up for all of them at once."""
         self._store = store
         self._catalog = catalog
+        self._drafts = [draft for draft in drafts if isinstance(draft, Draft)]
         self._metrics = metrics
         self._customer_pk: Callable[[str], int | None] = customers.pk
         self._limits = limits
         self._now = now
         self._targets: dict[_Reference, _Target | FluxrateError] = {}
-        self._by_id: dict[str, tuple[int, str]] = {}
+        self._by_id: dict[str, Customer] | None = None
+        self._repeats: dict[int, set[str]] = {}
         self.meters: dict[int, Meter] = {}
         """The meters of the events that passed, by key."""
 
@@ -138,7 +155,7 @@ class Batch:
             return refused
         self.meters[meter.pk] = meter
         metric = self._metrics.get(meter.aggregation_type, field="aggregation_type")
-        return _Target(meter, metric, meter.status == "ACTIVE")
+        return _Target(meter, metric, meter.status == "ACTIVE", meter.rules)
 
     def _event(self, draft: Draft, target: _Target) -> NewEvent:
         meter, metric = target.meter, target.metric
@@ -146,7 +163,7 @@ class Batch:
         if key is not None:
             text.identifier(key, "idempotency_key", longest=KEY_LENGTH)
         # A repeat has its first answer also where nothing new is taken any more.
-        if not target.active and (key is None or self._store.events.find_key(meter.pk, key) is None):
+        if not target.active and (key is None or not self._repeated(meter, key)):
             raise archived(meter)
         if draft.properties is None:
             meta, quantity = draft.metadata, quantity_of(draft.quantity, meter, metric, "quantity")
@@ -163,7 +180,7 @@ class Batch:
             pk, external_id = self._customer(draft)
         sent = draft.timestamp
         timestamp = self._now if sent is None else check_timestamp(sent, self._now, self._limits)
-        return NewEvent(meter.pk, pk, external_id, timestamp, quantity, key, metadata_text(meta))
+        return NewEvent(meter.pk, pk, external_id, timestamp, quantity, key, metadata_text(meta), target.rules)
 
     def _customer(self, draft: Draft) -> tuple[int, str]:
         """The customer of an event that does not name it by external id alone."""
@@ -172,14 +189,28 @@ class Batch:
                 "An event names its customer by either customer_external_id or customer_id.",
                 field="customer_external_id",
             )
-        known = self._by_id.get(draft.customer_id)
-        if known is not None:
-            return known
-        found = self._catalog.customer(draft.customer_id)
+        found = self._customer_by_id(draft.customer_id)
         if found is None:
             raise NotFound(f"No customer has the id {text.show(draft.customer_id)}.", field="customer_id")
-        self._by_id[draft.customer_id] = found.pk, found.external_id
         return found.pk, found.external_id
+
+    def _customer_by_id(self, reference: str) -> Customer | None:
+        # A batch of 10,000 that name nobody would ask for ten seconds, one by one.
+        if len(self._drafts) <= _FEW:
+            return self._catalog.customer(reference)
+        if self._by_id is None:
+            named = [draft.customer_id for draft in self._drafts if draft.customer_id is not None]
+            self._by_id = self._store.customers.find_many(name for name in named if "\0" not in name)
+        return self._by_id.get(reference)
+
+    def _repeated(self, meter: Meter, key: str) -> bool:
+        """Whether an event of the meter holds the key."""
+        if len(self._drafts) <= _FEW:
+            return self._store.events.find_key(meter.pk, key) is not None
+        if meter.pk not in self._repeats:
+            keys = [draft.idempotency_key for draft in self._drafts if draft.idempotency_key is not None]
+            self._repeats[meter.pk] = self._store.events.known_keys(meter.pk, (k for k in keys if "\0" not in k))
+        return key in self._repeats[meter.pk]
 
 
 def find_meter(catalog: Catalog, reference: _Reference) -> Meter:

@@ -132,6 +132,7 @@ class Importer:
             quantity=quantity,
             idempotency_key=self._key(row, number, source),
             metadata=metadata_text(meta),
+            rules=self._meter.rules,
         )
 
     def _fixed_quantity(self) -> int | None:

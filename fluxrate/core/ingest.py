@@ -29,6 +29,9 @@ from fluxrate.core.vitals import LEFT_OUT, Intake, reason_of
 
 REASON_LENGTH = 500
 
+_TRIES = 5
+"""How often a batch is judged, where what it names changes each time before it is stored."""
+
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one draft. `conflict`: a repeat of a known key that says something else than the first time."""
@@ -65,21 +68,26 @@ class Ingest:
         self._metrics = metrics
         self._clock = clock
         self._limits = limits
-        self._customers = KnownCustomers(store, limits)
+        self._customers = KnownCustomers(store, limits, catalog.seconds)
 
     def accept(self, drafts: Sequence[Draft | FluxrateError], *, atomic: bool = False) -> list[Outcome]:
         """Store what is right and say what is wrong, item by item; with `atomic`, one wrong item rejects them all."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._accepted(drafts, atomic)
+            except Conflict:
+                # A meter or customer has become another since it was looked up: judged anew, each event has its answer.
+                self._catalog.forget()
+        return self._accepted(drafts, atomic)
+
+    def _accepted(self, drafts: Sequence[Draft | FluxrateError], atomic: bool) -> list[Outcome]:
         self._customers.refresh()
-        batch = Batch(self._store, self._catalog, self._metrics, self._customers, self._limits, self._clock())
+        batch = Batch(self._store, self._catalog, self._metrics, self._customers, self._limits, self._clock(), drafts)
         checked = [batch.check(draft) for draft in drafts]
         right = [found for found in checked if isinstance(found, NewEvent)]
         if atomic and len(right) < len(checked):
             return self._counted([_rejected(found, _LEFT_OUT) for found in checked])
-        try:
-            stored = self.store(right)
-        except Conflict:
-            self._customers.forget()
-            raise
+        stored = self.store(right)
         owners, ones = self._owners(right, stored), iter(stored)
         return self._counted(
             [
@@ -91,11 +99,17 @@ class Ingest:
         )
 
     def store(self, events: Sequence[NewEvent]) -> list[Stored]:
-        """Put checked events on disk in one transaction, arrived now, and make them visible."""
+        """Put checked events on disk in one transaction, arrived now, and make them visible.
+
+        Raises Conflict where a meter or customer of theirs has changed or is gone since they were checked.
+        """
         if not events:
             return []
+        book = self._customers.book()
         stored = self._store.events.append(events, self._clock())
-        self._remember(stored, events)
+        for item, event in zip(stored, events, strict=True):
+            if event.customer_pk is None and not item.duplicate:
+                book[event.customer_external_id] = item.event.customer_pk
         fresh = [item.event.seq for item in stored if not item.duplicate]
         if fresh:
             self._live.acknowledge(max(fresh))
@@ -158,12 +172,6 @@ class Ingest:
             if item.duplicate and sent.customer_pk is None
         }
         return {pk: found.external_id for pk, found in self._store.customers.by_pks(pks).items()} if pks else {}
-
-    def _remember(self, stored: Sequence[Stored], events: Sequence[NewEvent]) -> None:
-        self._customers.refresh()
-        for item, event in zip(stored, events, strict=True):
-            if event.customer_pk is None and not item.duplicate:
-                self._customers.learn(event.customer_external_id, item.event.customer_pk)
 
 
 _LEFT_OUT = RuleBroken("Not stored, because another event of this atomic batch was refused.")

@@ -42,10 +42,14 @@ def change(
     fields: Mapping[str, Any],
     *,
     has_events: bool,
+    seen: int,
     now: int,
     by: By = COMMAND_LINE,
 ) -> Meter:
-    """Change some fields. What the figures are made of is fixed once events are there: Conflict names the field."""
+    """Change some fields. What the figures are made of is fixed once events are there: Conflict names the field.
+
+    `has_events` is what was known at the sequence `seen`; the store looks at what came after.
+    """
     checked = _checked(fields, metrics)
     for name in _FIGURES:
         if has_events and name in checked and checked[name] != getattr(meter, name):
@@ -54,7 +58,10 @@ def change(
                 field=name,
             )
     note = Note(by, "meter.updated", f"meter:{meter.meter_name}", now, changes_of(meter, checked))
-    return store.meters.update(meter.pk, checked, now, note) if checked else meter
+    if not checked:
+        return meter
+    unsettled = not has_events and any(name in checked for name in _FIGURES)
+    return store.meters.update(meter.pk, checked, now, note, seen if unsettled else None)
 
 
 def changes_of(before: object, fields: Mapping[str, Any]) -> dict[str, object]:

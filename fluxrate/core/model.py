@@ -19,6 +19,9 @@ import msgspec
 Number = int | Decimal
 """An exact figure as it leaves the engine: an int where it is whole, a Decimal without trailing zeros where not."""
 
+Rules = tuple[str, str | None, str]
+"""The aggregation type, property name and status of a meter."""
+
 METER_STATUSES = ("ACTIVE", "ARCHIVED")
 SCOPES = ("usage.read", "usage.write", "admin")
 
@@ -55,6 +58,11 @@ class Meter:
     created_at: int
     updated_at: int
 
+    @property
+    def rules(self) -> Rules:
+        """What its events are checked by and may change; `decimals` never do."""
+        return self.aggregation_type, self.property_name, self.status
+
 
 @dataclass(frozen=True, slots=True)
 class Customer:
@@ -73,7 +81,8 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     """An event that passed every check and waits to be stored.
 
     `customer_pk` is None when the customer is to be created under `customer_external_id` in the same transaction.
-    `metadata` is compact JSON text of an object, or None when there is none.
+    `metadata` is compact JSON text of an object, or None when there is none. `rules` are those of the meter that the
+    event was checked by: it is stored only while they hold; None asks for no such look.
     """
 
     meter_pk: int
@@ -83,6 +92,7 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     quantity: int
     idempotency_key: str | None
     metadata: str | None
+    rules: Rules | None = None
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

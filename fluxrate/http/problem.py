@@ -17,12 +17,14 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES
 
 from fluxrate.core.errors import FluxrateError
+from fluxrate.core.seldom import Seldom
 from fluxrate.http.schemas import ProblemSchema
 
 PROBLEM = "application/problem+json"
 PageMaker = Callable[[int, str, str], Response]
 
 _LOG = logging.getLogger(__name__)
+_REFUSED_LOG = Seldom(_LOG)
 _MACHINE_PATHS = ("/api/", "/openapi.json", "/health", "/ready", "/metrics")
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 _DESCRIBED = {
@@ -61,7 +63,7 @@ def register(app: Flask, page: PageMaker) -> None:
 
     def refused(error: FluxrateError) -> Response:
         if error.status >= 500:
-            _LOG.warning("%s %s: %s", request.method, request.path, error.detail)
+            _REFUSED_LOG.warning("%s %s: %s", request.method, request.path, error.detail)
         retry = getattr(error, "retry_after", None)
         return respond(error.status, error.title, error.detail, _more(error), _headers(error.status, retry))
 

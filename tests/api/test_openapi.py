@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 
 import pytest
@@ -23,8 +24,8 @@ from fluxrate.core.cloudevents import CloudEvent
 from fluxrate.core.drafts import Draft
 from tests.callers import PROBLEM, Api
 
-EXAMPLES = 40
-"""Requests to each call, half of them meant to be right and half to be wrong."""
+EXAMPLES = int(os.environ.get("FLUXRATE_TEST_FUZZ_EXAMPLES", "40"))
+"""Requests to each call, half of them meant to be right and half to be wrong; `make fuzz` makes more."""
 
 CHECKS = [
     not_a_server_error,
@@ -149,16 +150,20 @@ def test_generated_requests_are_answered_as_described(api):
     broken: dict[tuple[str, ...], str] = {}
     answered: Counter[int] = Counter()
     voids: Counter[int] = Counter()
+    forms: Counter[str] = Counter()
     for found in schema.get_all_operations():
-        _try(found.ok(), api, broken, answered, voids)
+        _try(found.ok(), api, broken, answered, voids, forms)
     assert not broken, "\n\n".join(broken.values())
     # Had the requests only been refused, nothing would have been shown.
     assert answered[200] > 50
     assert answered[422] > 50
     assert voids[200] > 0
+    tried = schema.raw_schema["paths"]["/api/v1/events"]["post"]["requestBody"]["content"]
+    assert forms.keys() >= tried.keys()
+    print(f"\n{sum(answered.values())} requests, {dict(sorted(answered.items()))}, forms of a batch {dict(forms)}")
 
 
-def _try(operation, api: Api, broken: dict, answered: Counter, voids: Counter) -> None:
+def _try(operation, api: Api, broken: dict, answered: Counter, voids: Counter, forms: Counter) -> None:
     cases = st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode))
     references = st.sampled_from([None, "sum", "last", "unique_count"])
 
@@ -181,6 +186,7 @@ def _try(operation, api: Api, broken: dict, answered: Counter, voids: Counter) -
             case.path_parameters["event"] = api.track(reference, metadata={"user_id": "v"})["id"]
         response = case.call(headers={"X-API-Key": api.secret})
         answered[response.status_code] += 1
+        forms[case.media_type] += operation.path == "/api/v1/events"
         voids[response.status_code] += "event" in case.path_parameters
         try:
             case.validate_response(response, checks=CHECKS)

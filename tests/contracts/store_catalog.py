@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 
 import pytest
 
 from fluxrate.core.errors import Conflict, NotFound
 from fluxrate.core.model import Customer, Meter, MeterFilter
 from fluxrate.core.store import Store
-from tests.contracts.store_case import NOW, StoreCase, make_meter, new
+from tests.contracts.store_case import NOW, StoreCase, make_meter, new, together
 
 
 class MeterContract(StoreCase):
@@ -66,6 +67,33 @@ class MeterContract(StoreCase):
         assert refused.value.field == "decimals"
         assert store.meters.get(meter.pk) == meter
 
+    def test_meter_update_or_first_event(self, store: Store, meter: Meter) -> None:
+        """Of a change of what is counted and a first event by the old rules, at the same moment, one is refused."""
+        changed, stored = [], []
+
+        def race(number: int) -> None:
+            with suppress(Conflict):
+                if number % 2:
+                    stored.append(store.events.append([new(meter, rules=meter.rules)], NOW))
+                else:
+                    changed.append(store.meters.update(meter.pk, {"aggregation_type": "MAX"}, NOW, seen=0))
+
+        together(8, race)
+        assert bool(changed) != bool(stored)
+        found = store.meters.get(meter.pk)
+        assert found is not None
+        assert found.aggregation_type == ("MAX" if changed else "SUM")
+        assert len(store.events.read_after(0)) == len(stored)
+
+    def test_meter_update_of_what_was_seen(self, store: Store, meter: Meter) -> None:
+        """Only events of this meter that came after what was seen stand in the way."""
+        other = make_meter(store, "other")
+        [last] = store.events.append([new(meter)], NOW)
+        store.events.append([new(other)], NOW)
+        assert store.meters.update(meter.pk, {"property_name": "p"}, NOW, seen=last.event.seq).property_name == "p"
+        with pytest.raises(Conflict, match="first events"):
+            store.meters.update(other.pk, {"property_name": "p"}, NOW, seen=last.event.seq)
+
     def test_meter_unknown(self, store: Store) -> None:
         """Changing or deleting a meter that is not there is NotFound."""
         with pytest.raises(NotFound):
@@ -103,6 +131,17 @@ class MeterContract(StoreCase):
 
 
 class CustomerContract(StoreCase):
+    def test_customers_found_together(self, store: Store) -> None:
+        """Many at once are who they are one by one: by id in any case, else by external id."""
+        names = [f"c{number}" for number in range(1_200)]
+        made = [store.customers.create(external_id=name, name=None, email=None, now=NOW) for name in names[:20]]
+        twin = store.customers.create(external_id=made[0].id, name=None, email=None, now=NOW)
+        refs = [*names, made[1].id.upper(), made[0].id, twin.id, "C1", "", str(uuid.uuid4())]
+        found = store.customers.find_many(refs)
+        assert found == {ref: one for ref in refs if (one := store.customers.find(ref)) is not None}
+        assert found[made[0].id] == made[0]
+        assert store.customers.find_many([]) == {}
+
     def create(self, store: Store, external_id: str, name: str | None = None, email: str | None = None) -> Customer:
         return store.customers.create(external_id=external_id, name=name, email=email, now=NOW)
 

@@ -14,6 +14,15 @@ from tests.contracts.store_case import MAX, NOW, StoreCase, everything, make_met
 
 
 class EventContract(StoreCase):
+    def test_known_keys(self, store: Store, meter: Meter) -> None:
+        """Of many keys those that an event of this very meter holds, byte for byte."""
+        other = make_meter(store, "other")
+        store.events.append([new(meter, f"k{number}") for number in range(1_500)] + [new(other, "theirs")], NOW)
+        asked = [f"k{number}" for number in range(0, 3_000, 2)] + ["K1", "theirs", "x" * 300, ""]
+        assert store.events.known_keys(meter.pk, asked) == {f"k{number}" for number in range(0, 1_500, 2)}
+        assert store.events.known_keys(other.pk, asked) == {"theirs"}
+        assert store.events.known_keys(meter.pk, []) == set()
+
     def test_append_and_read(self, store: Store, meter: Meter) -> None:
         """Events are stored in the order given, and read back as they were."""
         batch = [new(meter, f"k{i}", quantity=i, timestamp=NOW - i, metadata=f'{{"i":{i}}}') for i in range(123)]

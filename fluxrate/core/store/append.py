@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy import exc as sql
 
 from fluxrate.core.errors import Conflict
-from fluxrate.core.model import Event, NewEvent, Stored
+from fluxrate.core.model import Event, NewEvent, Rules, Stored
 from fluxrate.core.store import counter, customers
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.faults import is_foreign_key_violation
@@ -32,6 +32,7 @@ _ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
 # Rows in one statement on SQLite: a quarter of the time of one statement for each row is saved, and as many chances for
 # other threads to keep this one, which has the lock, from going on.
 _RUN = 50
+_RULES = "SELECT pk, aggregation_type, property_name, status FROM meters WHERE pk IN ({0})"
 # An array for each column on PostgreSQL: two to three times faster than a statement for each row.
 _INSERT_ARRAYS = f"""INSERT INTO events {_COLUMNS}
 SELECT seq, meter, customer, ts, quantity, %s, key, metadata
@@ -49,7 +50,8 @@ CROSS JOIN LATERAL (
 def append(database: Database, new: Sequence[NewEvent], now: int) -> list[Stored]:
     """Store `new` in its order and say what became of each; see `Events.append`.
 
-    Raises Conflict when a customer or meter that the batch names has been deleted.
+    Raises Conflict when a customer or meter that the batch names has been deleted, or a meter changed (see
+    `NewEvent.rules`).
     """
     if not new:
         return []
@@ -65,6 +67,7 @@ def append(database: Database, new: Sequence[NewEvent], now: int) -> list[Stored
 def _append(connection: Connection, new: Sequence[NewEvent], now: int) -> list[Stored]:
     last, ingested_at = counter.take(connection, len(new), now)
     first = last - len(new) + 1
+    _check_rules(connection, new)
     known, created = _customers(connection, new, ingested_at)
     rows = [
         (
@@ -88,6 +91,18 @@ def _append(connection: Connection, new: Sequence[NewEvent], now: int) -> list[S
         _undo(connection)
         return [Stored(originals[row[1], row[6]], True) for row in rows]
     return _mixed(connection, rows, created)
+
+
+def _check_rules(connection: Connection, new: Sequence[NewEvent]) -> None:
+    """Refuse events that were checked by what their meter is no more: nothing else would keep them out."""
+    checked = {(e.meter_pk, e.rules) for e in new if e.rules is not None}
+    found: dict[int, Rules] = {}
+    for piece in pieces(sorted({meter for meter, _ in checked})):
+        marks = ", ".join(["?" if connection.dialect.name == "sqlite" else "%s"] * len(piece))
+        for pk, *rules in connection.exec_driver_sql(_RULES.format(marks), tuple(piece)):
+            found[pk] = tuple(rules)
+    if any(found.get(meter) != rules for meter, rules in checked):
+        raise Conflict("A meter of this batch has been changed or deleted meanwhile.")
 
 
 def _customers(connection: Connection, new: Sequence[NewEvent], now: int) -> tuple[dict[str, int], set[int]]:
@@ -155,8 +170,13 @@ def _mixed(connection: Connection, rows: list[EventRow], created: set[int]) -> l
 def _originals(connection: Connection, rows: Iterable[EventRow]) -> dict[tuple[int, str | None], Event]:
     """The stored events that hold the keys of `rows`, by meter and key."""
     keys = sorted({(row[1], row[6]) for row in rows if row[6] is not None})
+    return {(event.meter_pk, event.idempotency_key): event for event in find_keys(connection, keys)}
+
+
+def find_keys(connection: Connection, keys: Sequence[tuple[int, str]]) -> Iterator[Event]:
+    """The stored events that hold these (meter, key), which are sorted."""
     find = _find_sqlite if connection.dialect.name == "sqlite" else _find_postgresql
-    return {(event.meter_pk, event.idempotency_key): event for event in find(connection, keys)}
+    return find(connection, keys)
 
 
 def _find_sqlite(connection: Connection, keys: Sequence[tuple[int, str]]) -> Iterator[Event]:

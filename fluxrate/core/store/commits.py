@@ -12,7 +12,9 @@ of this queue, then on SQLite the process's writer lock and the file's, on Postg
 and after that nothing that a holder of something else could want: of two transactions with the same keys, customers or
 meters the second is still waiting for the counter when the first inserts. The order of the keys in a batch therefore
 does not matter, which it does where writers lock keys alone. Changes of one customer or meter do not take the counter,
-but are one statement each and wait for nothing that a batch holds while they hold what it wants.
+but are one statement each and wait for nothing that a batch holds while they hold what it wants;
+only a change of what a meter counts holds the counter first, so that no event comes between its look for events and
+itself.
 """
 
 from __future__ import annotations

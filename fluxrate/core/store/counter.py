@@ -31,6 +31,13 @@ def take(connection: Connection, count: int, now: int) -> tuple[int, int]:
     return last, moment
 
 
+def hold(connection: Connection) -> None:
+    """Take none, but keep every other writer from taking any until this write transaction ends."""
+    # On SQLite there is one writer at a time, and this is it.
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT last_seq FROM ingest FOR UPDATE")
+
+
 def last_seq(connection: Connection) -> int:
     """The last sequence given out by a finished transaction, 0 when there was none."""
     last: int = connection.execute(select(ingest.c.last_seq)).scalar_one()

@@ -58,6 +58,20 @@ class Customers:
         ranked = sorted(found, key=lambda customer: customer.id != ref.lower())
         return ranked[0] if ranked else None
 
+    def find_many(self, refs: Iterable[str]) -> dict[str, Customer]:
+        """As `find`, of many at once; what names nobody is left out."""
+        named = sorted(set(refs))
+        found: dict[str, Customer] = {}
+        with self._database.read() as connection:
+            for piece in pieces(named):
+                for row in connection.execute(select(customers).where(customers.c.external_id.in_(piece))):
+                    found[row.external_id] = _customer(row)
+            by_id: dict[str, Customer] = {}
+            for piece in pieces(sorted({ref.lower() for ref in named})):
+                for row in connection.execute(select(customers).where(customers.c.id.in_(piece))):
+                    by_id[row.id] = _customer(row)
+        return found | {ref: by_id[ref.lower()] for ref in named if ref.lower() in by_id}
+
     def get(self, pk: int) -> Customer | None:
         """The customer of this key, or None."""
         with self._database.rows(_BY_PK[self._database.dialect], (pk,)) as cursor:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from fluxrate.core.model import Event, NewEvent, Stored
 from fluxrate.core.store import counter
-from fluxrate.core.store.append import append
+from fluxrate.core.store.append import append, find_keys
 from fluxrate.core.store.commits import MOST_QUEUED, Commits, Pressure
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.paging import pieces
@@ -47,8 +47,8 @@ class Events:
         `now` is the moment of arrival, raised to that of the batch before if the clock ran backwards. A key
         that its meter knows already, or that stands twice in the batch, gives the first event and
         `duplicate`. Missing customers are created. Raises Conflict when a customer or meter that the batch
-        names has been deleted, Unavailable when the store is away or too much waits already. Batches of several threads
-        share a transaction (see `commits`).
+        names has been deleted, or the meter changed (see `NewEvent.rules`), Unavailable when the store is away
+        or too much waits already. Batches of several threads share a transaction (see `commits`).
         """
         return self._commits.append(new, now)
 
@@ -84,6 +84,12 @@ class Events:
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else Event(*row)
+
+    def known_keys(self, meter_pk: int, keys: Iterable[str]) -> set[str]:
+        """Those of the keys that an event of this meter holds."""
+        with self._database.read() as connection:
+            wanted = [(meter_pk, key) for key in sorted(set(keys))]
+            return {str(event.idempotency_key) for event in find_keys(connection, wanted)}
 
     def last_seq(self) -> int:
         """The last sequence given out by a finished transaction, 0 when there was none.

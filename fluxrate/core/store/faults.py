@@ -14,9 +14,10 @@ import psycopg
 from sqlalchemy import exc as sql
 
 from fluxrate.core.errors import Unavailable
+from fluxrate.core.seldom import Seldom
 from fluxrate.core.store.engines import LOCK_SECONDS, sqlite
 
-log = logging.getLogger(__name__)
+_AWAY_LOG = Seldom(logging.getLogger(__name__))
 
 _SQLITE_SENTENCES = {
     "BUSY": f"The database stayed locked by another process for more than {LOCK_SECONDS} seconds.",
@@ -87,7 +88,7 @@ def _state(error: sql.IntegrityError) -> str | None:
 
 
 def _unavailable(error: BaseException | None) -> Unavailable:
-    log.warning("the database failed: %s: %s", type(error).__name__, error)
+    _AWAY_LOG.warning("the database failed: %s: %s", type(error).__name__, error)
     return Unavailable(_sentence(error))
 
 

@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection, func, select
 from sqlalchemy import exc as sql
-from sqlalchemy import func, select
 
 from fluxrate.core.errors import Conflict, NotFound
 from fluxrate.core.model import Meter, MeterFilter, Note
-from fluxrate.core.store import trail
+from fluxrate.core.store import counter, trail
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.faults import is_foreign_key_violation, is_unique_violation
 from fluxrate.core.store.paging import Many, Page, page_of
-from fluxrate.core.store.schema import meters
+from fluxrate.core.store.schema import events, meters
 
 CHANGEABLE = frozenset({"name", "meter_name", "aggregation_type", "property_name", "unit", "filters", "status"})
 
@@ -95,8 +95,14 @@ class Meters:
         }
         return self._written(meters.insert().values(values).returning(*meters.c), meter_name, note)
 
-    def update(self, pk: int, changes: Mapping[str, object], now: int, note: Note | None = None) -> Meter:
-        """Change the named fields. Raises NotFound, or Conflict for a taken meter_name and for other `decimals`."""
+    def update(
+        self, pk: int, changes: Mapping[str, object], now: int, note: Note | None = None, seen: int | None = None
+    ) -> Meter:
+        """Change the named fields. Raises NotFound, or Conflict for a taken meter_name and for other `decimals`.
+
+        With `seen`, the sequence up to which the caller knows that the meter has no events, also Conflict when one has
+        come after.
+        """
         current = self.get(pk)
         if current is None:
             raise NotFound("There is no such meter.")
@@ -112,7 +118,7 @@ class Meters:
         if "filters" in values:
             values["filters"] = _filters_text(values["filters"])
         statement = meters.update().where(meters.c.pk == pk).values(**values, updated_at=now).returning(*meters.c)
-        return self._written(statement, values.get("meter_name"), note)
+        return self._written(statement, values.get("meter_name"), note, None if seen is None else (pk, seen))
 
     def delete(self, pk: int) -> None:
         """Remove a meter without events. Raises NotFound, or Conflict when events hang on it (this may read
@@ -128,9 +134,13 @@ class Meters:
                 raise
             raise Conflict("The meter has events, so it cannot be deleted; archive it instead.") from error
 
-    def _written(self, statement: Any, meter_name: object, note: Note | None) -> Meter:
+    def _written(
+        self, statement: Any, meter_name: object, note: Note | None, empty: tuple[int, int] | None = None
+    ) -> Meter:
         try:
             with self._database.write() as connection:
+                if empty is not None:
+                    _check_empty(connection, *empty)
                 row = connection.execute(statement).first()
                 trail.write(connection, note if row else None)
             self.edition = object()
@@ -141,6 +151,14 @@ class Meters:
         if row is None:
             raise NotFound("There is no such meter.")
         return _meter(row)
+
+
+def _check_empty(connection: Connection, pk: int, seen: int) -> None:
+    """Refuse where the meter has an event that came after `seen`; none comes until the transaction ends."""
+    counter.hold(connection)
+    later = select(events.c.seq).where(events.c.seq > seen, events.c.meter_pk == pk).limit(1)
+    if connection.execute(later).first() is not None:
+        raise Conflict("The meter has got its first events meanwhile, so what its figures are made of is fixed.")
 
 
 def _filters_text(filters: Any) -> str:

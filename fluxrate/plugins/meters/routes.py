@@ -56,9 +56,16 @@ def get_meter(meter: str) -> Response:
 def change_meter(body: dict[str, Any], meter: str) -> Response:
     """Change a meter; what its figures are made of stays once it has events."""
     parts = services()
-    found = meter_of(meter)
-    has_events = len(parts.live.current().snapshot(found.pk)) > 0
+    found = parts.store.meters.get(meter_of(meter).pk) or meter_of(meter)
+    state = parts.live.current()
     changed = meters.change(
-        parts.store, parts.registry.metrics, found, body, has_events=has_events, now=parts.clock(), by=by()
+        parts.store,
+        parts.registry.metrics,
+        found,
+        body,
+        has_events=len(state.snapshot(found.pk)) > 0,
+        seen=state.seq,
+        now=parts.clock(),
+        by=by(),
     )
     return answer(meter_shape(changed))
