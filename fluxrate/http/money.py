@@ -20,8 +20,6 @@ class DecimalField(fields.String):
 
     def __init__(self, help_text: str, **more: Any) -> None:
         described = {"description": help_text, "type": ["string", "number"], "example": "12.50"}
-        if more.get("allow_none"):
-            described["type"] = ["string", "number", "null"]
         super().__init__(metadata=described, **more)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> str:
