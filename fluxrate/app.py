@@ -28,6 +28,7 @@ from fluxrate.core.ingest import Ingest
 from fluxrate.core.live import LiveColumns
 from fluxrate.core.pace import KeyRate, SignIns
 from fluxrate.core.registry import Registry
+from fluxrate.core.revenue.reading import Revenue
 from fluxrate.core.services import Services
 from fluxrate.core.store import Store, copying
 from fluxrate.core.vitals import Vitals
@@ -40,12 +41,16 @@ from fluxrate.plugins import (
     customers,
     health,
     ingest,
+    invoices,
     keys,
     logs,
     meters,
     metrics,
     openapi,
     panels,
+    plans,
+    revenue,
+    subscriptions,
     usage,
 )
 
@@ -57,6 +62,10 @@ BUILT_IN: tuple[Plugin, ...] = (
     ingest.plugin,
     usage.plugin,
     logs.plugin,
+    plans.plugin,
+    subscriptions.plugin,
+    invoices.plugin,
+    revenue.plugin,
     keys.plugin,
     audit.plugin,
     panels.plugin,
@@ -137,6 +146,7 @@ def build_services(config: Config, registry: Registry) -> Services:
         live=live,
         engine=Engine(store, catalog, live, registry.metrics),
         ingest=Ingest(store, catalog, live, registry.metrics, now, limits, vitals.intake),
+        revenue=Revenue(store),
         registry=registry,
         vitals=vitals,
         key_rate=KeyRate(config.number("RATE_LIMIT")),

@@ -13,6 +13,7 @@ from fluxrate.core.ingest import Ingest
 from fluxrate.core.live import LiveColumns
 from fluxrate.core.pace import KeyRate, SignIns
 from fluxrate.core.registry import Registry
+from fluxrate.core.revenue.reading import Revenue
 from fluxrate.core.store import Store
 from fluxrate.core.vitals import Vitals
 
@@ -31,6 +32,7 @@ class Services:
     live: LiveColumns
     engine: Engine
     ingest: Ingest
+    revenue: Revenue
     registry: Registry
     vitals: Vitals
     key_rate: KeyRate

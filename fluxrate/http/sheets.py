@@ -25,7 +25,7 @@ Cell = str | Number | None
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 
-def sheet(name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, as_of: int) -> Response:
+def sheet(name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, as_of: int | None = None) -> Response:
     """A CSV response with a header row, to be saved under the name (plain ASCII, without its ending)."""
     out = io.StringIO()
     writer = csv.writer(out)
@@ -33,7 +33,8 @@ def sheet(name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, 
     writer.writerows(map(_text, row) for row in rows)
     response = Response(out.getvalue(), content_type=f"{CSV}; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    response.headers[AS_OF_HEADER] = str(as_of)
+    if as_of is not None:
+        response.headers[AS_OF_HEADER] = str(as_of)
     return response
 
 

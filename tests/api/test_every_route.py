@@ -39,7 +39,17 @@ OTHERS = {
 ALL = {**NEEDS, **OTHERS}
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 CALLERS = ("none", "bad key", "revoked key", *SCOPES, "session without token", "session")
-PLACES = {"<meter>": "calls", "<customer>": "acme", "<key>": "nope", "<token>": "x", "<path:filename>": "app.css"}
+PLACES = {
+    "<meter>": "calls",
+    "<customer>": "acme",
+    "<key>": "nope",
+    "<plan>": "nope",
+    "<subscription>": "nope",
+    "<invoice>": "nope",
+    "<external_id>": "nope",
+    "<token>": "x",
+    "<path:filename>": "app.css",
+}
 CROSS = (
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
@@ -179,6 +189,7 @@ def test_reading_changes_nothing(world, route):
     def tables():
         with parts.store.read() as connection:
             names = ("meters", "customers", "events", "voids", "users", "sessions", "audit", "instance")
+            names += ("plans", "subscriptions", "subscription_states", "invoices")
             return [connection.exec_driver_sql(f"SELECT * FROM {name}").all() for name in names]
 
     before = tables()

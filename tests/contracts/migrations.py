@@ -17,6 +17,7 @@ from fluxrate.core.errors import ConfigError, Unavailable
 from fluxrate.core.model import COMMAND_LINE, Note
 from fluxrate.core.store import Store, migrate
 from fluxrate.core.store.schema import METADATA
+from tests.contracts.store_billing import fill_billing
 from tests.contracts.store_case import NOW, everything, make_meter, new
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,7 @@ def fill(store: Store) -> None:
     """At least one row in every table."""
     fill_first(store)
     store.voids.add(7, "sent twice", "key:k", NOW, Note(COMMAND_LINE, "event.voided", None, NOW))
+    fill_billing(store)
 
 
 def fill_first(store: Store) -> None:
@@ -179,7 +181,7 @@ class MigrationContract:
         """A database of the version before there were voids keeps all it has, and its events can be voided."""
         with monkeypatch.context() as patch:
             patch.setattr(migrate, "HEAD", "0001")
-            later = {file: file.read_text() for file in scripts.glob("000[23]_*.py")}
+            later = {file: file.read_text() for file in scripts.glob("000[2-9]_*.py")}
             for file in later:
                 file.unlink()
             assert store.migrate() == ["0001"]
@@ -188,7 +190,7 @@ class MigrationContract:
         for file, text in later.items():
             file.write_text(text)
         assert store.pending()
-        assert store.migrate() == ["0002", "0003"]
+        assert store.migrate() == ["0002", "0003", "0004"]
         assert everything(store) == before
         assert list(store.voids.read_after(0)) == []
         assert store.voids.add(3, "sent twice", "key:k", NOW).seq == 51
@@ -226,4 +228,4 @@ class MigrationContract:
             process.stdin.flush()
         answers = [process.communicate(timeout=60) for process in processes]
         assert [err for _, err in answers] == ["", "", ""]
-        assert sorted(out for out, _ in answers) == ["0001 0002 0003\n", "none\n", "none\n"]
+        assert sorted(out for out, _ in answers) == ["0001 0002 0003 0004\n", "none\n", "none\n"]

@@ -9,6 +9,7 @@ import pytest
 from fluxrate.core.model import Meter
 from fluxrate.core.store import Store
 from tests.contracts.store_accounts import AccountContract
+from tests.contracts.store_billing import BillingContract
 from tests.contracts.store_catalog import CustomerContract, MeterContract
 from tests.contracts.store_commits import CommitContract
 from tests.contracts.store_events import EventContract
@@ -24,6 +25,7 @@ class StoreContract(
     VoidContract,
     AccountContract,
     TrailContract,
+    BillingContract,
 ):
     """All of it."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from fluxrate.core.store import migrate
 from fluxrate.core.store.accounts import Keys, Sessions, Users
+from fluxrate.core.store.billing import Invoices, Plans
 from fluxrate.core.store.commits import MOST_QUEUED
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.customers import Customers
@@ -19,6 +20,7 @@ from fluxrate.core.store.events import Events
 from fluxrate.core.store.instance import Instance
 from fluxrate.core.store.leases import Leases
 from fluxrate.core.store.meters import Meters
+from fluxrate.core.store.subscriptions import Subscriptions
 from fluxrate.core.store.trail import Trail
 from fluxrate.core.store.voids import Voids
 
@@ -45,6 +47,9 @@ class Store:
         self.instance = Instance(self._database)
         self.trail = Trail(self._database)
         self.leases = Leases(self._database)
+        self.plans = Plans(self._database)
+        self.subscriptions = Subscriptions(self._database)
+        self.invoices = Invoices(self._database)
 
     def migrate(self) -> list[str]:
         """Bring the tables up to date; gives the revisions applied. Safe when several processes start at once."""

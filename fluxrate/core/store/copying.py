@@ -77,6 +77,9 @@ class Copy:
 
         Raises Conflict when the two differ at the end, or when something else wrote to the target.
         """
+        # What points at others goes before them.
+        for table in reversed(_AFTER):
+            self._match(table, only_gone=True)
         for table in _BEFORE:
             self._match(table)
         copied = 0
@@ -136,11 +139,11 @@ class Copy:
             connection.execute(mark.values(value=f"{_UNFINISHED} {last}"))
         return last, len(rows)
 
-    def _match(self, table: Table) -> None:
-        """Make a table's rows the same, whatever changed since the last run."""
+    def _match(self, table: Table, *, only_gone: bool = False) -> None:
+        """Make a table's rows the same, whatever changed since the last run; or only take away those that are gone."""
         for wanted, found in self._side_by_side(table):
-            new = [row for key, row in wanted.items() if key not in found]
-            changed = [row for key, row in wanted.items() if key in found and found[key] != row]
+            new = [row for key, row in wanted.items() if key not in found and not only_gone]
+            changed = [row for key, row in wanted.items() if key in found and found[key] != row and not only_gone]
             gone = [row for key, row in found.items() if key not in wanted]
             if not (new or changed or gone):
                 continue

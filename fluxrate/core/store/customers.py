@@ -129,7 +129,7 @@ class Customers:
         except sql.IntegrityError as error:
             if not is_foreign_key_violation(error):
                 raise
-            raise Conflict("The customer has events, so it cannot be deleted.") from error
+            raise Conflict("The customer has events, subscriptions or invoices, so it cannot be deleted.") from error
 
     def _written(self, statement: Any, external_id: object, note: Note | None) -> Customer:
         try:

@@ -200,6 +200,92 @@ audit = Table(
     **COUNTED,
 )
 
+# The columns of the four tables of billing stand in the order of the records of `revenue.model`. Amounts are integers
+# in the currency's minor unit, instants UTC microseconds, dates days since 1970-01-01.
+plans = Table(
+    "plans",
+    METADATA,
+    _pk(),
+    Column("id", TEXT, nullable=False, unique=True),
+    Column("external_id", TEXT, unique=True),
+    Column("name", TEXT, nullable=False),
+    Column("plan_type", TEXT, nullable=False),
+    Column("billing_interval", TEXT, nullable=False),
+    Column("interval_count", Integer, nullable=False),
+    Column("currency", TEXT, nullable=False),
+    Column("trial_days", Integer, nullable=False),
+    Column("charges", TEXT, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("updated_at", BIG, nullable=False),
+    CheckConstraint("interval_count > 0", name="interval_count"),
+    **COUNTED,
+)
+
+subscriptions = Table(
+    "subscriptions",
+    METADATA,
+    _pk(),
+    Column("id", TEXT, nullable=False, unique=True),
+    Column("external_id", TEXT, unique=True),
+    # Indexed: a customer's own list, and whether anything hangs on a customer or plan.
+    Column("customer_pk", Integer, ForeignKey("customers.pk"), nullable=False, index=True),
+    Column("plan_pk", Integer, ForeignKey("plans.pk"), nullable=False, index=True),
+    Column("status", TEXT, nullable=False),
+    Column("quantity", BIG, nullable=False),
+    Column("discount", Integer, nullable=False),
+    Column("currency", TEXT, nullable=False),
+    Column("start", BIG, nullable=False),
+    Column("trial_end", BIG),
+    Column("period_start", BIG),
+    Column("period_end", BIG),
+    Column("canceled_at", BIG),
+    Column("version", Integer, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("updated_at", BIG, nullable=False),
+    CheckConstraint("quantity >= 0", name="quantity"),
+    **COUNTED,
+)
+
+# Only added to: what a subscription was from an instant on. Of two of one instant the later row counts.
+states = Table(
+    "subscription_states",
+    METADATA,
+    _pk(),
+    Column("subscription_pk", Integer, ForeignKey("subscriptions.pk", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", BIG, nullable=False),
+    Column("status", TEXT, nullable=False),
+    Column("plan_pk", Integer, ForeignKey("plans.pk"), nullable=False, index=True),
+    Column("quantity", BIG, nullable=False),
+    Column("discount", Integer, nullable=False),
+    **COUNTED,
+)
+
+invoices = Table(
+    "invoices",
+    METADATA,
+    _pk(),
+    Column("id", TEXT, nullable=False, unique=True),
+    Column("external_id", TEXT, unique=True),
+    Column("customer_pk", Integer, ForeignKey("customers.pk"), nullable=False, index=True),
+    Column("subscription_pk", Integer, ForeignKey("subscriptions.pk"), index=True),
+    # Indexed: the few that are not paid are looked for among all.
+    Column("status", TEXT, nullable=False, index=True),
+    Column("currency", TEXT, nullable=False),
+    Column("subtotal", BIG, nullable=False),
+    Column("tax", BIG, nullable=False),
+    Column("total", BIG, nullable=False),
+    Column("amount_due", BIG, nullable=False),
+    Column("amount_paid", BIG, nullable=False),
+    Column("issue_date", Integer, nullable=False),
+    Column("due_date", Integer, nullable=False),
+    Column("lines", TEXT, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("updated_at", BIG, nullable=False),
+    CheckConstraint("amount_paid <= amount_due", name="paid"),
+    **COUNTED,
+)
+
 instance = Table(
     "instance",
     METADATA,

@@ -17,6 +17,7 @@ from fluxrate.core.store import Store, copying
 from fluxrate.core.store.copying import Copy
 from fluxrate.core.store.schema import METADATA, instance, sessions
 from tests.contracts.migrations import ROOT
+from tests.contracts.store_billing import fill_billing
 from tests.contracts.store_case import MAX, NOW, make_meter, new
 from tests.postgresql import Server
 
@@ -52,6 +53,7 @@ def fill(store: Store, rng: random.Random, events: int = EVENTS) -> None:
     user = store.users.create(email="a@x.test", password_hash="h", now=NOW)
     store.sessions.create(b"t", user.pk, NOW)
     store.instance.set("note", "kept")
+    fill_billing(store)
 
 
 def append(store: Store, meters: list, rng: random.Random, events: int) -> None:

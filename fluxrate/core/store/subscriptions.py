@@ -1,0 +1,142 @@
+"""Subscriptions and their history in the store.
+
+The row of a subscription says what it is, its states what it was from which instant on; both are written in one
+transaction, so that they never disagree.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from fluxrate.core.errors import NotFound
+from fluxrate.core.model import Note
+from fluxrate.core.revenue.model import State, Subscription
+from fluxrate.core.store import named, trail
+from fluxrate.core.store.connect import Database
+from fluxrate.core.store.paging import Many, Page
+from fluxrate.core.store.schema import plans, states, subscriptions
+
+_IN_ORDER = (states.c.at, states.c.pk)
+
+
+class Subscriptions:
+    """The table of subscriptions, with that of their states."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(
+        self,
+        *,
+        page: int,
+        page_size: int,
+        customer_pk: int | None = None,
+        plan_pk: int | None = None,
+        status: str | None = None,
+    ) -> Page[Subscription]:
+        """One page of the subscriptions that are as wanted, the newest first, and how many there are."""
+        wanted = {"customer_pk": customer_pk, "plan_pk": plan_pk, "status": status}
+        rows, total = named.paged(self._database, subscriptions, wanted, page, page_size)
+        return [_subscription(row) for row in rows], total
+
+    def find(self, ref: str) -> Subscription | None:
+        """The subscription whose id, else whose external id is `ref`."""
+        row = named.find(self._database, subscriptions, ref)
+        return None if row is None else _subscription(row)
+
+    def by_external_id(self, text: str) -> Subscription | None:
+        """The subscription of this external id, or None."""
+        row = named.by_external_id(self._database, subscriptions, text)
+        return None if row is None else _subscription(row)
+
+    def history(self, pk: int) -> Many[State]:
+        """What the subscription was, from its start on."""
+        c = states.c
+        query = select(c.at, c.status, c.plan_pk, c.quantity, c.discount).where(c.subscription_pk == pk)
+        with self._database.read() as connection:
+            return [State(*row) for row in connection.execute(query.order_by(*_IN_ORDER))]
+
+    def edition(self) -> tuple[int, int]:
+        """Another pair after every change of any history: how many states there are, and the last key given to one."""
+        with self._database.read() as connection:
+            count, last = connection.execute(select(func.count(), func.max(states.c.pk))).one()
+        return count, last or 0
+
+    def histories(self) -> Many[tuple[int, int, str, int, int, int]]:
+        """Every state of every subscription in the order they were added: the subscription's pk, the instant, status,
+        plan's pk, quantity, discount.
+        """
+        c = states.c
+        query = select(c.subscription_pk, c.at, c.status, c.plan_pk, c.quantity, c.discount)
+        return named.rows_of(self._database, query.order_by(c.pk))
+
+    def customers(self) -> dict[int, int]:
+        """By the pk of each subscription that of its customer."""
+        return dict(named.rows_of(self._database, select(subscriptions.c.pk, subscriptions.c.customer_pk)))
+
+    def ids_of(self, pks: Sequence[int]) -> dict[int, str]:
+        """The public ids of these subscriptions."""
+        return named.ids_of(self._database, subscriptions, pks)
+
+    def create(
+        self, values: Mapping[str, Any], history: Sequence[State], now: int, note: Note | None = None
+    ) -> Subscription:
+        """Add a subscription with a new id, and its states. Raises Conflict when its external id is taken."""
+        row = dict(values) | {"id": str(uuid.uuid4()), "version": 1, "created_at": now, "updated_at": now}
+        with named.writing(self._database, subscriptions, values.get("external_id")) as connection:
+            _hold(connection, history)
+            made = connection.execute(subscriptions.insert().values(row).returning(*subscriptions.c)).one()
+            _add(connection, made.pk, history)
+            trail.write(connection, note)
+        return _subscription(made)
+
+    def update(
+        self,
+        before: Subscription,
+        changes: Mapping[str, Any],
+        history: Sequence[State],
+        now: int,
+        note: Note | None = None,
+    ) -> Subscription:
+        """Change the named fields of the subscription as it was read, and add states. Raises NotFound, or Conflict when
+        it has changed.
+        """
+        mine = (subscriptions.c.pk == before.pk, subscriptions.c.version == before.version)
+        values = dict(changes) | {"version": before.version + 1, "updated_at": now}
+        statement = subscriptions.update().where(*mine).values(values).returning(*subscriptions.c)
+        with named.writing(self._database, subscriptions) as connection:
+            _hold(connection, history)
+            row = connection.execute(statement).first()
+            made = named.written(row, connection, subscriptions, before.pk)
+            _add(connection, before.pk, history)
+            trail.write(connection, note)
+        return _subscription(made)
+
+    def delete(self, pk: int, note: Note | None = None) -> None:
+        """Remove a subscription and its states. Raises NotFound, or Conflict when it has invoices."""
+        with named.writing(self._database, subscriptions) as connection:
+            if not connection.execute(subscriptions.delete().where(subscriptions.c.pk == pk)).rowcount:
+                raise NotFound("There is no such subscription.")
+            trail.write(connection, note)
+
+
+def _hold(connection: Connection, history: Sequence[State]) -> None:
+    """Keep the plans from being changed until the subscription is on them; on SQLite nobody else writes anyway."""
+    wanted = sorted({state.plan_pk for state in history})
+    if wanted and connection.dialect.name == "postgresql":
+        query = select(plans.c.pk).where(plans.c.pk.in_(wanted)).order_by(plans.c.pk)
+        connection.execute(query.with_for_update(read=True)).all()
+
+
+def _add(connection: Connection, pk: int, history: Sequence[State]) -> None:
+    if history:
+        connection.execute(states.insert(), [asdict(state) | {"subscription_pk": pk} for state in history])
+
+
+def _subscription(row: Any) -> Subscription:
+    return Subscription(*row)

@@ -1,0 +1,63 @@
+"""`/revenue`: the figures live in `core.revenue`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from fluxrate.core import calendar
+from fluxrate.core.errors import Malformed
+from fluxrate.core.query import choice
+from fluxrate.core.revenue import money
+from fluxrate.core.revenue.words import day
+from fluxrate.http.answers import answer
+from fluxrate.http.auth import scope
+from fluxrate.http.bodies import ApiBlueprint
+from fluxrate.http.parameters import wants_csv
+from fluxrate.http.sheets import CSV, SHEET
+from fluxrate.plugin import services
+from fluxrate.plugins.revenue.schemas import AtRiskArgs, AtRiskSchema, MrrArgs, MrrSchema
+from fluxrate.plugins.revenue.shapes import at_risk_shape, at_risk_table, mrr_shape, mrr_table
+
+blueprint = ApiBlueprint("revenue", __name__, url_prefix="/api/v1/revenue", description="What recurs, and what is due.")
+
+
+@blueprint.get("/mrr")
+@scope("usage.read")
+@blueprint.arguments(MrrArgs, location="query")
+@blueprint.response(200, MrrSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
+def read_mrr(args: dict[str, Any]) -> Response:
+    """Monthly recurring revenue at the end of each bucket, with the movements that led there, for each currency."""
+    as_table, parts, zone = wants_csv(args), services(), _zone(args)
+    group = choice("group_by", args.get("group_by"), calendar.GROUPS) or "day"
+    window = calendar.parse_window(args.get("start_date"), args.get("end_date"), zone, parts.clock())
+    found = parts.revenue.mrr(window, group, _currency(args))
+    return mrr_table(found, window) if as_table else answer(mrr_shape(found, window))
+
+
+@blueprint.get("/at-risk")
+@scope("usage.read")
+@blueprint.arguments(AtRiskArgs, location="query")
+@blueprint.response(200, AtRiskSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
+def read_at_risk(args: dict[str, Any]) -> Response:
+    """Unpaid invoices of subscriptions by days past due, and the MRR behind them, for each currency."""
+    as_table, parts, zone = wants_csv(args), services(), _zone(args)
+    first, last = (day(args[name], name, zone) if args.get(name) else None for name in ("start_date", "end_date"))
+    if first is not None and last is not None and first > last:
+        raise Malformed("start_date is not after end_date, but it is.", field="start_date")
+    found = parts.revenue.at_risk(
+        parts.clock(), zone, currency=_currency(args), first_day=first, last_day=last, limit=args["limit"]
+    )
+    return at_risk_table(found) if as_table else answer(at_risk_shape(found, zone))
+
+
+def _zone(args: dict[str, Any]) -> str:
+    return calendar.check_zone(args.get("timezone") or "UTC")
+
+
+def _currency(args: dict[str, Any]) -> str | None:
+    sent = args.get("currency")
+    return money.check_currency(sent) if sent else None

@@ -1,0 +1,117 @@
+"""`/subscriptions` and a customer's own: the rules live in `core.revenue.subscriptions`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from fluxrate.core.revenue import plans, subscriptions
+from fluxrate.core.revenue.model import SUBSCRIPTION_STATUSES
+from fluxrate.core.revenue.words import one_of
+from fluxrate.http.answers import answer, listing
+from fluxrate.http.auth import by, scope
+from fluxrate.http.bodies import ApiBlueprint
+from fluxrate.http.parameters import customer_of
+from fluxrate.plugin import services
+from fluxrate.plugins.subscriptions.schemas import (
+    CustomerSubscriptionsArgs,
+    SubscriptionChangeSchema,
+    SubscriptionCreateSchema,
+    SubscriptionListArgs,
+    SubscriptionListSchema,
+    SubscriptionPutSchema,
+    SubscriptionWithHistorySchema,
+    shape_with_history,
+    shapes,
+)
+
+blueprint = ApiBlueprint(
+    "subscriptions", __name__, url_prefix="/api/v1", description="Which customer is on which plan, and was when."
+)
+
+
+@blueprint.get("/subscriptions")
+@scope("usage.read")
+@blueprint.arguments(SubscriptionListArgs, location="query")
+@blueprint.response(200, SubscriptionListSchema)
+def list_subscriptions(args: dict[str, Any]) -> Response:
+    """List subscriptions, the newest first."""
+    customer = customer_of(args["customer_id"]).pk if "customer_id" in args else None
+    plan = plans.find(services().store, args["plan_id"]).pk if "plan_id" in args else None
+    return _listed(args, customer, plan)
+
+
+@blueprint.get("/customers/<customer>/subscriptions")
+@scope("usage.read")
+@blueprint.arguments(CustomerSubscriptionsArgs, location="query")
+@blueprint.response(200, SubscriptionListSchema)
+def customer_subscriptions(args: dict[str, Any], customer: str) -> Response:
+    """List a customer's subscriptions, the newest first."""
+    return _listed(args, customer_of(customer).pk, None)
+
+
+@blueprint.post("/subscriptions")
+@scope("usage.write")
+@blueprint.arguments(SubscriptionCreateSchema)
+@blueprint.response(201, SubscriptionWithHistorySchema)
+def create_subscription(body: dict[str, Any]) -> Response:
+    """Create a subscription."""
+    parts = services()
+    made = subscriptions.create(parts.store, body, parts.clock(), by())
+    return answer(shape_with_history(parts.store, made), 201)
+
+
+@blueprint.put("/subscriptions/by-external-id/<external_id>")
+@scope("usage.write")
+@blueprint.arguments(SubscriptionPutSchema)
+@blueprint.response(200, SubscriptionWithHistorySchema)
+@blueprint.alt_response(201, schema=SubscriptionWithHistorySchema)
+def put_subscription(body: dict[str, Any], external_id: str) -> Response:
+    """Make the subscription of an external id be as it is sent: created (201) or changed (200)."""
+    parts = services()
+    made, new = subscriptions.upsert(parts.store, external_id, body, parts.clock(), by())
+    return answer(shape_with_history(parts.store, made), 201 if new else 200)
+
+
+@blueprint.get("/subscriptions/<subscription>")
+@scope("usage.read")
+@blueprint.response(200, SubscriptionWithHistorySchema)
+def get_subscription(subscription: str) -> Response:
+    """Read one subscription with its history, by id or external id."""
+    store = services().store
+    return answer(shape_with_history(store, subscriptions.find(store, subscription)))
+
+
+@blueprint.patch("/subscriptions/<subscription>")
+@scope("usage.write")
+@blueprint.arguments(SubscriptionChangeSchema)
+@blueprint.response(200, SubscriptionWithHistorySchema)
+def change_subscription(body: dict[str, Any], subscription: str) -> Response:
+    """Change a subscription from an instant on."""
+    parts = services()
+    found = subscriptions.find(parts.store, subscription)
+    changed = subscriptions.change(parts.store, found, body, parts.clock(), by())
+    return answer(shape_with_history(parts.store, changed))
+
+
+@blueprint.delete("/subscriptions/<subscription>")
+@scope("admin")
+@blueprint.response(200, SubscriptionWithHistorySchema)
+@blueprint.alt_response(409)
+def delete_subscription(subscription: str) -> Response:
+    """Delete a subscription without invoices that was a mistake, with its history and all it did to the figures."""
+    parts = services()
+    found = subscriptions.find(parts.store, subscription)
+    shown = shape_with_history(parts.store, found)
+    subscriptions.delete(parts.store, found, parts.clock(), by())
+    return answer(shown)
+
+
+def _listed(args: dict[str, Any], customer_pk: int | None, plan_pk: int | None) -> Response:
+    status = one_of("status", args["status"], SUBSCRIPTION_STATUSES) if "status" in args else None
+    page, size, store = args["page"], args["page_size"], services().store
+    rows, total = store.subscriptions.list(
+        page=page, page_size=size, customer_pk=customer_pk, plan_pk=plan_pk, status=status
+    )
+    return answer(listing(shapes(store, rows), page=page, page_size=size, total=total))

@@ -1,0 +1,161 @@
+"""Revenue figures over the API: the documented keys, currencies apart, exact amounts, ages from the due date."""
+
+from __future__ import annotations
+
+import csv
+import io
+from decimal import Decimal
+
+import pytest
+import time_machine
+
+from tests.api.test_billing import invoice, plan, subscription
+from tests.callers import Api, exact, problem
+
+NOON = "2025-06-15T12:00:00Z"
+
+
+@pytest.fixture
+def api(app):
+    with time_machine.travel(NOON, tick=False):
+        api = Api(app)
+        for name in ("acme", "globex"):
+            assert api.post("/customers", {"external_id": name}).status_code == 201
+        yield api
+
+
+def test_mrr_of_a_subscription_that_grows_and_goes(api):
+    """Each movement stands at the day of its change, the five add up, and the keys are the documented ones."""
+    plan(api)
+    subscription(api, start_date="2025-06-02")
+    api.patch("/subscriptions/s1", {"quantity": 3, "effective_at": "2025-06-04"})
+    api.patch("/subscriptions/s1", {"discount_percent": "50", "effective_at": "2025-06-05"})
+    api.patch("/subscriptions/s1", {"status": "CANCELED", "canceled_at": "2025-06-06T08:00:00Z"})
+    api.patch("/subscriptions/s1", {"status": "ACTIVE", "quantity": 1, "effective_at": "2025-06-07"})
+    response = api.get("/revenue/mrr", start_date="2025-06-01", end_date="2025-06-07")
+    body = exact(response)
+    assert list(body) == ["data", "period_start", "period_end", "timezone"]
+    assert (body["period_start"], body["period_end"]) == ("2025-06-01T00:00:00Z", "2025-06-07T23:59:59Z")
+    (usd,) = body["data"]
+    assert {"currency", "mrr", "arr", "active_subscriptions", "grouped_data"} <= set(usd)
+    named = ("mrr", "new", "expansion", "contraction", "churn", "reactivation", "active_subscriptions")
+    rows = {point["period"]: tuple(point[name] for name in named) for point in usd["grouped_data"]}
+    assert {period: tuple(map(str, row)) for period, row in rows.items()} == {
+        "2025-06-01": ("0.00", "0.00", "0.00", "0.00", "0.00", "0.00", "0"),
+        "2025-06-02": ("10.50", "10.50", "0.00", "0.00", "0.00", "0.00", "1"),
+        "2025-06-03": ("10.50", "0.00", "0.00", "0.00", "0.00", "0.00", "1"),
+        "2025-06-04": ("31.50", "0.00", "21.00", "0.00", "0.00", "0.00", "1"),
+        "2025-06-05": ("15.75", "0.00", "0.00", "-15.75", "0.00", "0.00", "1"),
+        "2025-06-06": ("0.00", "0.00", "0.00", "0.00", "-15.75", "0.00", "0"),
+        "2025-06-07": ("5.25", "0.00", "0.00", "0.00", "0.00", "5.25", "1"),
+    }
+    assert (usd["mrr"], usd["arr"], usd["arpa"]) == (Decimal("5.25"), Decimal("63.00"), Decimal("5.25"))
+    assert usd["churn_rate"] is usd["net_revenue_retention"] is None
+    later = exact(api.get("/revenue/mrr", start_date="2025-06-05", end_date="2025-06-07"))["data"][0]
+    assert (later["opening_mrr"], later["net_revenue_retention"]) == (Decimal("31.50"), Decimal("0.166667"))
+    assert later["churn_rate"] == 0
+
+
+def test_currencies_are_never_added(api):
+    """Each currency has its own series with its own places, and can be asked for alone."""
+    plan(api)
+    plan(api, "yen", currency="JPY", charges=[{"charge_type": "FIXED", "amount": 1200}])
+    subscription(api, start_date="2025-06-02")
+    subscription(api, "s2", plan_id="yen", customer_id="globex", start_date="2025-06-03")
+    found = exact(api.get("/revenue/mrr", start_date="2025-06-01", end_date="2025-06-07", group_by="month"))["data"]
+    assert [(each["currency"], str(each["mrr"])) for each in found] == [("JPY", "1200"), ("USD", "10.50")]
+    assert [each["currency"] for each in api.get("/revenue/mrr", currency="jpy").json["data"]] == ["JPY"]
+    assert api.get("/revenue/mrr", currency="EUR").json["data"] == []
+    table = api.get("/revenue/mrr", start_date="2025-06-06", end_date="2025-06-07", format="csv")
+    rows = list(csv.reader(io.StringIO(table.text)))
+    assert rows[0][:4] == ["currency", "period", "mrr", "new"]
+    assert [row[:3] for row in rows[1:]] == [
+        ["JPY", "2025-06-06", "1200"], ["JPY", "2025-06-07", "1200"],
+        ["USD", "2025-06-06", "10.50"], ["USD", "2025-06-07", "10.50"],
+    ]  # fmt: skip
+
+
+def test_the_day_of_a_change_is_that_of_the_zone(api):
+    """22:30 in UTC is the next day in Berlin, and the points follow."""
+    plan(api)
+    subscription(api, start_date="2025-06-02T22:30:00Z")
+    days = {"start_date": "2025-06-01", "end_date": "2025-06-04"}
+    for zone, first in (("UTC", "2025-06-02"), ("Europe/Berlin", "2025-06-03")):
+        points = api.get("/revenue/mrr", **days, timezone=zone).json["data"][0]["grouped_data"]
+        assert next(point["period"] for point in points if point["mrr"]) == first
+
+
+def test_figures_follow_every_change_at_once(api):
+    """What is kept between two questions is given up when a subscription is changed, added or deleted."""
+    plan(api)
+    mrr = lambda: sum(each["mrr"] for each in exact(api.get("/revenue/mrr", end_date="2025-06-15"))["data"])  # noqa: E731
+    assert mrr() == 0
+    subscription(api)
+    assert mrr() == Decimal("10.50")
+    api.patch("/subscriptions/s1", {"quantity": 2})
+    assert mrr() == Decimal("21.00")
+    subscription(api, "s2")
+    assert mrr() == Decimal("31.50")
+    api.call("DELETE", "/subscriptions/s2")
+    assert mrr() == Decimal("21.00")
+
+
+def test_what_is_at_risk(api):
+    """Balances of OPEN invoices of subscriptions by days past due in the zone; the rest is not counted."""
+    plan(api)
+    subscription(api, start_date="2025-01-01")
+    due = {"a": "2025-06-15", "b": "2025-06-14", "c": "2025-05-15", "d": "2025-05-16", "e": "2025-01-31"}
+    for number, (name, day) in enumerate(due.items(), 1):
+        invoice(
+            api, name, due_date=day, issue_date="2025-01-01", total=f"{number}.25", subtotal=f"{number}.25", lines=[]
+        )
+    api.patch("/invoices/e", {"amount_paid": "5.00"})
+    invoice(api, "draft", status="DRAFT")
+    invoice(api, "paid", status="PAID")
+    invoice(api, "gone", status="UNCOLLECTIBLE", lines=[], subtotal="7.00")
+    invoice(api, "loose", subscription_id=None, customer_id="acme", currency="USD")
+    body = exact(api.get("/revenue/at-risk"))
+    (usd,) = body["data"]
+    assert [
+        (each["from_days"], each["to_days"], str(each["amount_due"]), each["invoices"]) for each in usd["buckets"]
+    ] == [
+        (None, 0, "1.25", 1),
+        (1, 30, "6.50", 2),
+        (31, 60, "3.25", 1),
+        (61, 90, "0.00", 0),
+        (91, None, "0.25", 1),
+    ]
+    figures = {name: str(usd[name]) for name in ("amount_due", "subscriptions", "mrr", "uncollectible", "invoices")}
+    assert figures == {
+        "amount_due": "11.25", "subscriptions": "1", "mrr": "10.50", "uncollectible": "7.00", "invoices": "5",
+    }  # fmt: skip
+    first = usd["items"][0]
+    assert (first["due_date"], first["days_past_due"], str(first["amount_due"])) == ("2025-01-31", 135, "0.25")
+    assert first["subscription_id"] == api.get("/subscriptions/s1").json["id"]
+    assert first["invoice_id"] == api.get("/invoices/e").json["id"]
+    tomorrow = exact(api.get("/revenue/at-risk", timezone="Pacific/Kiritimati"))["data"][0]
+    assert [each["invoices"] for each in tomorrow["buckets"]] == [0, 2, 2, 0, 1]
+    may = api.get("/revenue/at-risk", start_date="2025-05-01", end_date="2025-05-31", limit=1).json["data"][0]
+    assert (may["invoices"], len(may["items"]), may["amount_due"]) == (2, 1, 7.5)
+    rows = list(csv.reader(io.StringIO(api.get("/revenue/at-risk", format="csv").text)))
+    assert rows[0] == [
+        "currency", "invoice_id", "subscription_id", "customer_id", "customer_external_id", "amount_due", "due_date",
+        "days_past_due", "mrr",
+    ]  # fmt: skip
+    assert [row[5] for row in rows[1:]] == ["0.25", "3.25", "4.25", "2.25", "1.25"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "said"),
+    [
+        ("mrr", {"currency": "XXX"}, "ISO 4217"),
+        ("mrr", {"group_by": "fortnight"}, "fortnight"),
+        ("mrr", {"as_of": "3"}, "as_of"),
+        ("mrr", {"start_date": "2025-06-02", "end_date": "2025-06-01"}, "start_date"),
+        ("at-risk", {"limit": "0"}, "limit"),
+        ("at-risk", {"start_date": "2025-06-02", "end_date": "2025-06-01"}, "start_date"),
+        ("at-risk", {"timezone": "Mars"}, "timezone"),
+    ],
+)
+def test_a_question_that_makes_no_sense(api, path, query, said):
+    problem(api.get(f"/revenue/{path}", **query), 422, said)
