@@ -153,6 +153,13 @@ class Engine:
             as_of=as_of,
         )
 
+    def metadata_keys(self, meter: Meter) -> tuple[str, ...]:
+        """The metadata keys of the meter's events that questions may ask by, in order of name."""
+        state = self._live.current()
+        snapshot = state.snapshot(meter.pk)
+        found = {key for frame in (snapshot.base, snapshot.tail) for key in frame.meta}
+        return tuple(sorted(found - state.coder.closed))
+
     def customer(self, reference: str) -> Customer:
         """The customer of an id or external id; raises NotFound."""
         found = self._catalog.customer(reference)

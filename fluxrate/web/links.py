@@ -28,6 +28,9 @@ STATE = (
     "as_of",
     "actor",
     "action",
+    "status",
+    "search",
+    "breakdown",
     "next",
 )
 FLEETING = ("page", "as_of")
@@ -59,7 +62,7 @@ def days_around(instant: int, zone: str) -> str:
     return here(start_date=(last - timedelta(days=29)).isoformat(), end_date=last.isoformat())
 
 
-def to(endpoint: str, **params: Any) -> str:
-    """Another page about the same window."""
+def to(endpoint: str, path: Mapping[str, Any] | None = None, **params: Any) -> str:
+    """Another page about the same window; `path` fills the places of its address."""
     window = {name: request.args.get(name) for name in WINDOW}
-    return canonical(url_for(endpoint), window | params)
+    return canonical(url_for(endpoint, **(path or {})), window | params)
