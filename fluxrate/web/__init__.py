@@ -95,6 +95,7 @@ GLOBALS = {
     "here": links.here,
     "days_around": links.days_around,
     "to": links.to,
+    "to_one": links.to_one,
     "meter_ref": meters.reference,
     "nothing_yet": first_run.pending,
     "metric_choices": first_run.metric_choices,

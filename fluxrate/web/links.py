@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 
+from fluxrate.core.query import META
 from fluxrate.web.formats import at
 
 WINDOW = ("start_date", "end_date", "timezone")
@@ -19,6 +20,9 @@ STATE = (
     *WINDOW,
     "meter",
     "group_by",
+    "breakdown",
+    "status",
+    "search",
     "meter_id",
     "customer_id",
     "min_quantity",
@@ -28,17 +32,18 @@ STATE = (
     "as_of",
     "actor",
     "action",
-    "status",
-    "search",
-    "breakdown",
     "next",
 )
 FLEETING = ("page", "as_of")
 
 
 def canonical(path: str, args: Mapping[str, Any]) -> str:
-    """The path with the known parameters that say something, in a fixed order."""
+    """The path with the known parameters that say something, in a fixed order; `meta.KEY` has a list of values."""
     kept = [(name, str(args[name])) for name in STATE if args.get(name) not in (None, "")]
+    for name in args:
+        if name.startswith(META):
+            values = args[name] or ()
+            kept += [(name, value) for value in ([values] if isinstance(values, str) else values)]
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
@@ -56,13 +61,21 @@ def local(target: str | None) -> str:
     return target if plain and target and not target.startswith(("//", "/\\")) else "/"
 
 
+def to_one(endpoint: str, **places: str) -> str:
+    """The page of one thing about the same window; `places` are those of its address."""
+    return canonical(
+        url_for(endpoint, **places),  # type: ignore[arg-type]
+        {name: request.args.get(name) for name in WINDOW},
+    )
+
+
 def days_around(instant: int, zone: str) -> str:
     """The page being shown, looking at the 30 days that end with the instant's."""
     last = at(instant, zone).date()
     return here(start_date=(last - timedelta(days=29)).isoformat(), end_date=last.isoformat())
 
 
-def to(endpoint: str, path: Mapping[str, Any] | None = None, **params: Any) -> str:
-    """Another page about the same window; `path` fills the places of its address."""
+def to(endpoint: str, **params: Any) -> str:
+    """Another page about the same window."""
     window = {name: request.args.get(name) for name in WINDOW}
-    return canonical(url_for(endpoint, **(path or {})), window | params)
+    return canonical(url_for(endpoint), window | params)

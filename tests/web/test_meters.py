@@ -136,6 +136,11 @@ def test_a_meter_is_told_apart_by_the_metadata_that_it_has(filled):
     text = table_of(html, "breakdown")
     assert f"eu {sum(range(10, 70)):,} 60" in text
     assert f"Without it {sum(range(100, 160)):,} 60" in text
+    # The parameters of the link mean the same to the API.
+    total = f"{sum(range(10, 70)):,}"
+    links = [unescape(link) for link in re.findall(rf'href="([^"]+)" title="Show these events">{total}<', html)]
+    (link,) = [link for link in links if "meta.region=eu" in link]
+    assert filled.client.get(link.replace("/logs", "/api/v1/usage")).json["meta"]["total"] == 60
     # Sixty values: ten of them, and the rest in one row.
     assert "All others" in table_of(filled.client.get("/meters/api_calls?breakdown=meta.path").text, "breakdown")
     assert "carry no metadata" in table_of(filled.client.get("/meters/bytes").text, "breakdown")
