@@ -141,6 +141,7 @@ def build_services(config: Config, registry: Registry) -> Services:
     return Services(
         instance=config.instance,
         settings=config.values,
+        in_force=config.in_force(),
         store=store,
         catalog=catalog,
         live=live,

@@ -8,13 +8,15 @@ the default is the type of the setting.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fluxrate.core.errors import ConfigError
+from fluxrate.core.model import InForce
 
 PREFIX = "FLUXRATE_"
 
@@ -73,6 +75,8 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
+# In the place of a user or among the parameters. What is shown is pasted into bug reports.
+_PASSWORD = re.compile(r"(://[^/@:]*:)[^/]*(?=@)|(password=)[^&'\"]*", re.IGNORECASE)
 _NOT_SETTINGS = frozenset({"FLUXRATE_INSTANCE", "FLUXRATE_TEST_STRICT"})
 _ENVIRONMENT = "the environment"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -84,6 +88,8 @@ class Config:
 
     instance: Path
     values: Mapping[str, bool | int | str]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where each setting that somebody set was set."""
 
     def flag(self, name: str) -> bool:
         """A setting that is on or off."""
@@ -96,6 +102,18 @@ class Config:
     def text(self, name: str) -> str:
         """A setting that is a text."""
         return str(self.values[name])
+
+    def in_force(self) -> tuple[InForce, ...]:
+        """Every setting for people to read, passwords left out."""
+        return tuple(
+            InForce(
+                setting.name,
+                without_password(_text(self.values[setting.name])),
+                self.sources.get(setting.name),
+                setting.help,
+            )
+            for setting in SETTINGS
+        )
 
     @property
     def database_url(self) -> str:
@@ -115,10 +133,25 @@ def load_config(
     environ = os.environ if environ is None else environ
     folder = instance_folder(instance, environ)
     values: dict[str, bool | int | str] = {setting.name: setting.default for setting in SETTINGS}
-    values |= _checked(_from_file(folder / "config.toml"), f"{folder / 'config.toml'}")
-    values |= _checked(_from_environment(environ), _ENVIRONMENT)
-    values |= _checked(dict(options or {}), "the command line")
-    return Config(folder, values)
+    sources: dict[str, str] = {}
+    for found, source in (
+        (_from_file(folder / "config.toml"), f"{folder / 'config.toml'}"),
+        (_from_environment(environ), _ENVIRONMENT),
+        (dict(options or {}), "the command line"),
+    ):
+        values |= _checked(found, source)
+        sources |= dict.fromkeys(found, source)
+    return Config(folder, values, sources)
+
+
+def without_password(text: str) -> str:
+    """The value of a setting as it may be shown: the password in an address is left out."""
+    return _PASSWORD.sub(r"\1\2***", text)
+
+
+def _text(value: bool | int | str) -> str:
+    """As it is written in the file."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _from_file(path: Path) -> dict[str, Any]:

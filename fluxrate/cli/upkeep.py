@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 
 import click
 import numpy
@@ -13,10 +12,7 @@ import tzdata
 from fluxrate import __version__
 from fluxrate.app import command_services, open_store
 from fluxrate.cli.options import configured
-from fluxrate.config import SETTINGS, Config
-
-# What `config` prints is pasted into bug reports.
-_PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^/]*(?=@)")
+from fluxrate.config import SETTINGS, Config, without_password
 
 
 @click.command()
@@ -55,5 +51,5 @@ def config_command(config: Config) -> None:
     """Print every setting with its value in force."""
     click.echo(f"instance = {config.instance}")
     for setting in SETTINGS:
-        value = _PASSWORD_IN_URL.sub(r"\1***", repr(config.values[setting.name]))
+        value = without_password(repr(config.values[setting.name]))
         click.echo(f"{setting.name} = {value}  # {setting.help}")

@@ -50,6 +50,13 @@ class Engine:
         """The ingest sequence that an answer given now would cover."""
         return self._live.current().seq
 
+    def metadata_keys(self, meter: Meter) -> tuple[str, ...]:
+        """The metadata keys of the meter's events that questions may ask by, in order of name."""
+        state = self._live.current()
+        snapshot = state.snapshot(meter.pk)
+        found = {key for frame in (snapshot.base, snapshot.tail) for key in frame.meta}
+        return tuple(sorted(found - state.coder.closed))
+
     def usage(self, meter: Meter, query: Query, metric: Metric | None = None) -> Usage:
         """The metric (the meter's own unless named) over the window, per bucket, and by what the query breaks it down.
 

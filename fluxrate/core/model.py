@@ -170,6 +170,18 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class InForce:
+    """A setting as it is: its value as a text that may be shown, where it was set (None: nowhere, it is the default),
+    and what it does.
+    """
+
+    name: str
+    value: str
+    source: str | None
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
 class By:
     """Who does something, and from which client address if it came over HTTP.
 

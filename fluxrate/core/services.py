@@ -11,6 +11,7 @@ from fluxrate.core.catalog import Catalog
 from fluxrate.core.engine import Engine
 from fluxrate.core.ingest import Ingest
 from fluxrate.core.live import LiveColumns
+from fluxrate.core.model import InForce
 from fluxrate.core.pace import KeyRate, SignIns
 from fluxrate.core.registry import Registry
 from fluxrate.core.revenue.reading import Revenue
@@ -22,7 +23,8 @@ from fluxrate.core.vitals import Vitals
 class Services:
     """One application's parts. `clock()` is now in UTC microseconds; `settings` the value of every setting.
 
-    `worker` is the number of this process where several serve one address, else None.
+    `in_force` is every setting for people to read, without passwords. `worker` is the number of this process where
+    several serve one address, else None.
     """
 
     instance: Path
@@ -39,6 +41,7 @@ class Services:
     sign_ins: SignIns
     clock: Callable[[], int]
     worker: int | None = None
+    in_force: tuple[InForce, ...] = ()
 
     def close(self) -> None:
         """Save the columns and let go of the store."""

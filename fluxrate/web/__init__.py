@@ -18,7 +18,26 @@ from fluxrate import __version__
 from fluxrate.core.amounts import to_number
 from fluxrate.http import auth
 from fluxrate.plugin import services
-from fluxrate.web import audit, charts, dashboard, formats, fragments, health, links, logs, periods, sign_in, voids
+from fluxrate.web import (
+    audit,
+    charts,
+    customer_pages,
+    dashboard,
+    first_run,
+    formats,
+    fragments,
+    health,
+    keys,
+    links,
+    logs,
+    meter,
+    meters,
+    people,
+    periods,
+    settings,
+    sign_in,
+    voids,
+)
 
 __all__ = ["blueprint", "error_page"]
 
@@ -28,6 +47,22 @@ ROUTES = (
     ("/", "dashboard", dashboard.page, ("GET",)),
     ("/logs", "logs", logs.page, ("GET",)),
     ("/events/<event>/void", "void", voids.page, ("GET", "POST")),
+    ("/meters", "meters", meters.listing, ("GET",)),
+    ("/meters/new", "meter_new", meters.create, ("GET", "POST")),
+    ("/meters/<meter>", "meter", meter.page, ("GET",)),
+    ("/meters/<meter>/edit", "meter_edit", meters.edit, ("GET", "POST")),
+    ("/meters/<meter>/archive", "meter_archive", meters.archive, ("GET", "POST")),
+    ("/meters/<meter>/restore", "meter_restore", meters.restore, ("POST",)),
+    ("/customers", "customers", customer_pages.listing, ("GET",)),
+    ("/customers/new", "customer_new", customer_pages.create, ("GET", "POST")),
+    ("/customers/<customer>", "customer", customer_pages.page, ("GET",)),
+    ("/customers/<customer>/edit", "customer_edit", customer_pages.edit, ("GET", "POST")),
+    ("/first-run", "first_run", first_run.page, ("GET", "POST")),
+    ("/first-run/event", "first_event", first_run.first_event, ("GET",)),
+    ("/settings", "settings", settings.page, ("GET",)),
+    ("/settings/keys", "keys", keys.page, ("GET", "POST")),
+    ("/settings/keys/<key>/revoke", "key_revoke", keys.revoke, ("GET", "POST")),
+    ("/settings/accounts", "accounts", people.page, ("GET", "POST")),
     ("/settings/audit", "audit", audit.page, ("GET",)),
     ("/settings/health", "health", health.page, ("GET",)),
     ("/sign-in", "sign_in", sign_in.sign_in, ("GET", "POST")),
@@ -60,6 +95,10 @@ GLOBALS = {
     "here": links.here,
     "days_around": links.days_around,
     "to": links.to,
+    "to_one": links.to_one,
+    "meter_ref": meters.reference,
+    "nothing_yet": first_run.pending,
+    "metric_choices": first_run.metric_choices,
     "current_user": auth.current_user,
     "csrf_token": auth.csrf_token,
     "version": __version__,

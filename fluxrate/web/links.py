@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 
+from fluxrate.core.query import META
 from fluxrate.web.formats import at
 
 WINDOW = ("start_date", "end_date", "timezone")
@@ -19,6 +20,9 @@ STATE = (
     *WINDOW,
     "meter",
     "group_by",
+    "breakdown",
+    "status",
+    "search",
     "meter_id",
     "customer_id",
     "min_quantity",
@@ -34,8 +38,12 @@ FLEETING = ("page", "as_of")
 
 
 def canonical(path: str, args: Mapping[str, Any]) -> str:
-    """The path with the known parameters that say something, in a fixed order."""
+    """The path with the known parameters that say something, in a fixed order; `meta.KEY` has a list of values."""
     kept = [(name, str(args[name])) for name in STATE if args.get(name) not in (None, "")]
+    for name in args:
+        if name.startswith(META):
+            values = args[name] or ()
+            kept += [(name, value) for value in ([values] if isinstance(values, str) else values)]
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
@@ -51,6 +59,14 @@ def local(target: str | None) -> str:
     """
     plain = target is not None and target.isprintable() and target.startswith("/")
     return target if plain and target and not target.startswith(("//", "/\\")) else "/"
+
+
+def to_one(endpoint: str, **places: str) -> str:
+    """The page of one thing about the same window; `places` are those of its address."""
+    return canonical(
+        url_for(endpoint, **places),  # type: ignore[arg-type]
+        {name: request.args.get(name) for name in WINDOW},
+    )
 
 
 def days_around(instant: int, zone: str) -> str:

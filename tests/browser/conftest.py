@@ -57,6 +57,11 @@ def served(folder):
             )
         for i in range(10):
             instance.send(flights, customer, 1, ago=(5 * i + place + 1) * HOUR)
+    yield from serving(instance)
+
+
+def serving(instance):
+    """The root URL of the instance while it is served."""
     server = make_server("127.0.0.1", 0, instance.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -100,6 +100,18 @@ def filled(tmp_path_factory):
     made.services.close()
 
 
+def submit(instance: Instance, path: str, **fields: object):
+    """Send a form as its page would: with the session's token."""
+    token = re.search(r'name="csrf_token" value="([^"]+)"', instance.client.get("/meters/new").text)[1]
+    return instance.client.post(path, data={"csrf_token": token, **fields})
+
+
+def trail_of(instance: Instance, action: str):
+    """The entries of an action in the audit trail, the latest first."""
+    end = instance.services.clock() + 1
+    return instance.services.store.trail.list(0, end, actor=None, action=action, page=1, page_size=50)[0]
+
+
 def visible(html: str) -> str:
     """The text of a page on one line."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html)).strip()

@@ -69,7 +69,7 @@ def test_one_failing_panel_keeps_the_page(tmp_path, caplog):
 
 def test_an_empty_instance_shows_the_first_three_steps(empty):
     html = empty.client.get("/").text
-    for command in ("fluxrate meters create", "fluxrate keys create", "/api/v1/sdk/track"):
+    for command in ("fluxrate meters create", "fluxrate keys create", "/api/v1/sdk/track", 'name="meter_name"'):
         assert command in html
 
 

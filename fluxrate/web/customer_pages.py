@@ -1,0 +1,161 @@
+"""Customers: the list that narrows while somebody types, one customer with all they used, and their name and email."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+
+from fluxrate.core import customers
+from fluxrate.core.answers import Usage
+from fluxrate.core.errors import FluxrateError, Malformed
+from fluxrate.core.model import Customer, Meter
+from fluxrate.core.query import Query
+from fluxrate.http import auth
+from fluxrate.http.parameters import customer_of
+from fluxrate.plugin import services
+from fluxrate.web import forms, fragments, trends
+from fluxrate.web.links import WINDOW
+from fluxrate.web.pages import around
+from fluxrate.web.read import lenient, unclear
+from fluxrate.web.window_bar import window_bar
+
+PARAMETERS = (*WINDOW, "search", "page")
+OF_ONE = (*WINDOW, "meter", "group_by")
+PAGE_SIZE = 25
+RECENT = 10
+LABELS = {"external_id": "The external id", "name": "The name", "email": "The email"}
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What one customer used of one meter in the window, and in the equal window before."""
+
+    meter: Meter
+    usage: Usage
+    before: Usage
+
+
+@auth.page_access
+def listing() -> Response:
+    """`GET /customers`: by external id; `search` is a part of the external id, name or email."""
+    parts, now, args = services(), services().clock(), request.args.to_dict()
+    query, errors = lenient(args, now)
+    errors |= unclear(request.args, PARAMETERS)
+    search = args.get("search", "").strip()[:255].replace("\0", "")
+    number = args.get("page", "")
+    page = max(int(number), 1) if number.isascii() and number.isdigit() and len(number) < 10 else 1
+    found, total = parts.store.customers.list(page=page, page_size=PAGE_SIZE, search=search or None)
+    html = render_template(
+        "customers.html",
+        rows=[(customer, _events(customer, query)) for customer in found],
+        total=total,
+        of=parts.store.customers.count() if search else total,
+        page=page,
+        pages=around(page, math.ceil(total / PAGE_SIZE)),
+        search=search,
+        bar=window_bar(query.window, args, now),
+        args=args,
+        errors=errors,
+        now=now,
+        zone=query.window.zone,
+    )
+    return fragments.answer(html, status=422 if errors else 200)
+
+
+def _events(customer: Customer, query: Query) -> int:
+    """How many events of the window count for them, on all meters."""
+    # Not the total of the log: that lists positions, and takes ten times as long.
+    parts, mine = services(), Query(query.window, customers=(customer.id,))
+    return sum(parts.engine.usage(meter, mine).event_count for meter in parts.catalog.meters())
+
+
+@auth.page_access
+def page(customer: str) -> Response:
+    """`GET /customers/<customer>`."""
+    parts, now, args = services(), services().clock(), request.args.to_dict()
+    found = customer_of(customer)
+    query, errors = lenient(args, now)
+    errors |= unclear(request.args, OF_ONE)
+    groups = trends.offered(query.window)
+    group = query.group_by if query.group_by in groups else trends.fitting(query.window)
+    query = replace(query, group_by=group, fill="zero", customers=(found.id,), as_of=parts.engine.as_of())
+    rows = _used(query, now)
+    html = render_template(
+        "customer.html",
+        customer=found,
+        rows=rows,
+        shown=_shown(rows, args.get("meter"), errors),
+        group=group,
+        groups=groups if group in groups else (*groups, group),
+        recent=parts.engine.log(parts.catalog.meters(), replace(query, group_by=None), page_size=RECENT),
+        bar=window_bar(query.window, args, now),
+        args=args,
+        errors=errors,
+        now=now,
+        zone=query.window.zone,
+    )
+    return fragments.answer(html, status=422 if errors else 200)
+
+
+def _used(query: Query, now: int) -> list[Used]:
+    """Every meter that they used in this window or the one before, the one with the most events first."""
+    parts = services()
+    earlier = replace(query, window=trends.before(query.window, now), group_by=None)
+    rows = [
+        Used(meter, parts.engine.usage(meter, query), parts.engine.usage(meter, earlier))
+        for meter in parts.catalog.meters()
+    ]
+    rows = [row for row in rows if row.usage.event_count or row.before.event_count]
+    return sorted(rows, key=lambda row: -row.usage.event_count)
+
+
+def _shown(rows: list[Used], reference: str | None, errors: dict[str, str]) -> Used | None:
+    """The row that is drawn large."""
+    for row in rows:
+        if reference in (row.meter.meter_name, row.meter.id):
+            return row
+    if reference:
+        errors["meter"] = "This customer used no meter of that name in this window, so another one is shown."
+    return rows[0] if rows else None
+
+
+@auth.page_access
+def create() -> Response:
+    """`GET` and `POST /customers/new`: a customer before their first event."""
+    form = forms.typed("external_id", "name", "email")
+    if request.method != "POST":
+        return _form(None, form)
+    parts = services()
+    try:
+        if not form["external_id"]:
+            raise Malformed("Give your own id for the customer, such as acme.", field="external_id")
+        fields = {"external_id": form["external_id"], **_optional(form)}
+        made = customers.create(parts.store, fields, parts.clock(), auth.by())
+    except FluxrateError as error:
+        return _form(None, form, forms.at_field(error, LABELS, "external_id"))
+    return make_response(redirect(url_for("web.customer", customer=made.id), 303))
+
+
+@auth.page_access
+def edit(customer: str) -> Response:
+    """`GET` and `POST /customers/<customer>/edit`: an emptied field takes the name or email away."""
+    found = customer_of(customer)
+    if request.method != "POST":
+        return _form(found, {"name": found.name or "", "email": found.email or ""})
+    form, parts = forms.typed("name", "email"), services()
+    try:
+        customers.change(parts.store, found, _optional(form), parts.clock(), auth.by())
+    except FluxrateError as error:
+        return _form(found, form, forms.at_field(error, LABELS, "name"))
+    return make_response(redirect(url_for("web.customer", customer=found.id), 303))
+
+
+def _optional(form: dict[str, str]) -> dict[str, str | None]:
+    return {name: form[name] or None for name in ("name", "email")}
+
+
+def _form(customer: Customer | None, form: dict[str, str], errors: dict[str, str] | None = None) -> Response:
+    html = render_template("customers/form.html", customer=customer, form=form, errors=errors or {})
+    return fragments.answer(html, status=422 if errors else 200)
