@@ -26,6 +26,8 @@ STATIC = Path(__file__).parent / "static"
 
 ROUTES = (
     ("/", "dashboard", dashboard.page, ("GET",)),
+    ("/panels", "arrange", dashboard.arrange, ("POST",)),
+    ("/panels/<name>", "panel", dashboard.panel, ("GET",)),
     ("/logs", "logs", logs.page, ("GET",)),
     ("/events/<event>/void", "void", voids.page, ("GET", "POST")),
     ("/settings/audit", "audit", audit.page, ("GET",)),
@@ -52,6 +54,7 @@ GLOBALS = {
     "change": formats.change,
     "is_long": formats.is_long,
     "points": periods.points,
+    "aligned": periods.aligned,
     "span": periods.span,
     "line_chart": charts.line_chart,
     "sparkline": charts.sparkline,
@@ -60,6 +63,7 @@ GLOBALS = {
     "here": links.here,
     "days_around": links.days_around,
     "to": links.to,
+    "events": links.events,
     "current_user": auth.current_user,
     "csrf_token": auth.csrf_token,
     "version": __version__,
