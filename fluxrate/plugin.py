@@ -7,12 +7,14 @@ twice, or an entry that does not load, stops start-up and names its owner; nothi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from flask import Blueprint, current_app
 
+from fluxrate.core.errors import ConfigError
 from fluxrate.core.metric import Metric
 from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Metric", "Panel", "PanelContext", "Plugin", "services"]
 
 EXTENSION = "fluxrate"
+PLACES = ("main", "half")
+
+_PANEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +44,16 @@ class PanelContext:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A part of the dashboard with its own error box: `data` gives what `template` shows.
+    """A part of the dashboard that is asked for, made and refused by itself: `data` gives what `template` shows.
 
-    `place` is "main" (full width) or "half" (one of two columns); panels stand in the order of `rank`. `template` is a
-    Jinja template name; a plugin brings its own by giving its blueprint a template folder. `data` may return None
-    when it has nothing to say in this context, and the panel is left out.
+    `name` stands in addresses: lower-case letters, digits and `_`. `place` is "main" (full width) or "half" (one of two
+    columns); panels stand in the order of `rank`, until somebody puts them in another. `template` is a Jinja template
+    name; a plugin brings its own by giving its blueprint a template folder. `data` may return None when it has nothing
+    to say in this context, and the panel is left out. It runs in a thread of its own and may take `seconds`, with its
+    template; what is later than that is never shown. `height` is how many pixels below the title the page keeps free
+    until then, or what gives them.
+
+    Raises ConfigError for another name or place, and for a time limit that is none.
     """
 
     name: str
@@ -52,6 +62,18 @@ class Panel:
     data: Callable[[PanelContext], Mapping[str, Any] | None]
     place: str = "half"
     rank: int = 100
+    seconds: float = 5.0
+    height: int | Callable[[PanelContext], int] = 360
+
+    def __post_init__(self) -> None:
+        if not _PANEL_NAME.fullmatch(self.name):
+            raise ConfigError(
+                f"A panel's name is up to 40 lower-case letters, digits and _, a letter first, but {self.name!r} came."
+            )
+        if self.place not in PLACES:
+            raise ConfigError(f"The place of the panel {self.name} is main or half, but {self.place!r} came.")
+        if not 0 < self.seconds <= 60:
+            raise ConfigError(f"The panel {self.name} may take 60 seconds at most, but {self.seconds!r} came.")
 
 
 @dataclass(frozen=True, slots=True)

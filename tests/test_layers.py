@@ -36,7 +36,9 @@ BROAD_EXCEPT = {
     ("fluxrate/app.py", "installed_plugins"),
     ("fluxrate/core/store/commits.py", "_store"),
     ("fluxrate/scheduler.py", "run"),
+    ("fluxrate/web/dashboard.py", "_awaited"),
     ("fluxrate/web/dashboard.py", "_box"),
+    ("fluxrate/web/turns.py", "_run"),
 }
 
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "render_template_string"}

@@ -45,6 +45,8 @@ STATIC = Path(__file__).parent / "static"
 
 ROUTES = (
     ("/", "dashboard", dashboard.page, ("GET",)),
+    ("/panels", "arrange", dashboard.arrange, ("POST",)),
+    ("/panels/<name>", "panel", dashboard.panel, ("GET",)),
     ("/logs", "logs", logs.page, ("GET",)),
     ("/events/<event>/void", "void", voids.page, ("GET", "POST")),
     ("/meters", "meters", meters.listing, ("GET",)),
@@ -87,6 +89,7 @@ GLOBALS = {
     "change": formats.change,
     "is_long": formats.is_long,
     "points": periods.points,
+    "aligned": periods.aligned,
     "span": periods.span,
     "line_chart": charts.line_chart,
     "sparkline": charts.sparkline,
@@ -99,6 +102,7 @@ GLOBALS = {
     "meter_ref": meters.reference,
     "nothing_yet": first_run.pending,
     "metric_choices": first_run.metric_choices,
+    "events": links.events,
     "current_user": auth.current_user,
     "csrf_token": auth.csrf_token,
     "version": __version__,

@@ -54,16 +54,28 @@ def ticks(top: Number | None, *, whole: bool) -> tuple[Number, ...]:
     return tuple(_exact(step * i) for i in range(count + 1))
 
 
-def line_chart(points: Sequence[Point], *, label: str, unit: str | None, table: str, height: int = 280) -> Markup:
-    """The chart of one series; `table` is the id of the table with the same numbers, which the readout reads."""
-    values = [p.value for p in points if p.value is not None]
+def line_chart(
+    points: Sequence[Point],
+    *,
+    label: str,
+    unit: str | None,
+    table: str,
+    height: int = 280,
+    before: Sequence[Point] = (),
+) -> Markup:
+    """The chart of one series; `table` is the id of the table with the same numbers, which the readout reads.
+
+    `before` is the previous period, drawn dashed bucket by bucket under this one.
+    """
+    before = before[: len(points)]
+    values = [p.value for p in (*points, *before) if p.value is not None]
     lines = ticks(max(values, default=None), whole=all(isinstance(v, int) for v in values))
     scale = _Scale(len(points), lines[-1], height)
     gutter = max(len(rounded(v)) for v in lines) * CHARACTER + 12
     return Markup(
         '<div class="chart{}" data-chart="{}" data-ys="{}" tabindex="0" role="group" aria-label="{}">'
         '<svg class="chart-axis" width="{}" height="{}" aria-hidden="true">{}</svg>'
-        '<svg class="chart-plot" height="{}" aria-hidden="true">{}{}{}{}'
+        '<svg class="chart-plot" height="{}" aria-hidden="true">{}{}{}{}{}'
         '<line class="chart-cursor" x1="0" x2="0" y1="{}" y2="{}"/><circle class="chart-spot" r="4"/></svg>'
         '<output class="chart-readout" hidden></output></div>'
     ).format(
@@ -76,6 +88,7 @@ def line_chart(points: Sequence[Point], *, label: str, unit: str | None, table: 
         _axis(lines, scale, gutter, unit),
         height,
         _grid(lines, scale),
+        _before(before, scale) if _any(before) else "",
         *((_line(points, scale), _marks(points, scale)) if _any(points) else ("", "")),
         _times(points, scale),
         TOP,
@@ -144,6 +157,18 @@ def _line(points: Sequence[Point], scale: _Scale) -> Markup:
         '<svg x="0" y="0" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" overflow="visible">'
         '<path class="chart-line" d="{}"/><path class="chart-line chart-dash" d="{}"/></svg>'
     ).format(scale.height, WIDTH, scale.height, _path(solid, scale), _path(dashed, scale))
+
+
+def _before(points: Sequence[Point], scale: _Scale) -> Markup:
+    pieces = [
+        (i, one.value, two.value)
+        for i, (one, two) in enumerate(pairwise(points))
+        if one.value is not None and two.value is not None and "part" not in (one.state, two.state)
+    ]
+    return Markup(
+        '<svg x="0" y="0" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" overflow="visible">'
+        '<path class="chart-line chart-before" d="{}"/></svg>'
+    ).format(scale.height, WIDTH, scale.height, _path(pieces, scale))
 
 
 def _path(pieces: Sequence[_Piece], scale: _Scale) -> str:

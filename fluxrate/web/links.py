@@ -12,7 +12,9 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 
+from fluxrate.core.calendar import Window, rfc3339
 from fluxrate.core.query import META
+from fluxrate.core.zones import day_of, day_start
 from fluxrate.web.formats import at
 
 WINDOW = ("start_date", "end_date", "timezone")
@@ -33,6 +35,8 @@ STATE = (
     "actor",
     "action",
     "next",
+    "panels",
+    "arrange",
 )
 FLEETING = ("page", "as_of")
 
@@ -50,7 +54,9 @@ def canonical(path: str, args: Mapping[str, Any]) -> str:
 def here(**changes: Any) -> str:
     """The page being shown with some parameters changed (None removes one); page and as_of start over."""
     args = {name: value for name, value in request.args.items() if name not in FLEETING}
-    return canonical(request.path, args | changes)
+    # A panel is asked for by itself, but it stands on the dashboard and so do its links.
+    path = url_for("web.dashboard") if request.endpoint == "web.panel" else request.path
+    return canonical(path, args | changes)
 
 
 def local(target: str | None) -> str:
@@ -79,3 +85,22 @@ def to(endpoint: str, **params: Any) -> str:
     """Another page about the same window."""
     window = {name: request.args.get(name) for name in WINDOW}
     return canonical(url_for(endpoint), window | params)
+
+
+def edges(start: int, end: int, zone: str) -> dict[str, str]:
+    """The two dates that name exactly the range `[start, end)`: whole local days as days, all else as instants in UTC,
+    because a local time may come twice.
+    """
+    first, after = day_of(zone, start), day_of(zone, end)
+    if day_start(zone, first) == start and day_start(zone, after) == end:
+        return {"start_date": at(start, zone).date().isoformat(), "end_date": at(end - 1, zone).date().isoformat()}
+    return {"start_date": rfc3339(start), "end_date": rfc3339(end)}
+
+
+def events(window: Window, as_of: int, *, start: int | None = None, end: int | None = None, **filters: Any) -> str:
+    """The Usage Logs with exactly the events behind a figure: those of the window, or of `[start, end)` within it, that
+    pass the filters, as of the sequence that the figure covers. What arrives later changes neither.
+    """
+    first, last = (window.start if start is None else start), (window.end if end is None else end)
+    zone = {"timezone": window.zone if window.zone != "UTC" else None}
+    return canonical(url_for("web.logs"), edges(first, last, window.zone) | zone | filters | {"as_of": as_of})

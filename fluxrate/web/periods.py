@@ -36,6 +36,12 @@ def points(buckets: Sequence[Bucket], group: str, zone: str, now: int) -> tuple[
     )
 
 
+def aligned(points: Sequence[Point], places: Sequence[int | None]) -> tuple[Point, ...]:
+    """An earlier window's points in the places of the later one's buckets; a gap where none stands for a bucket."""
+    gap = Point("", "", None, 0)
+    return tuple(gap if place is None or place >= len(points) else points[place] for place in places)
+
+
 def span(start: int, end: int, zone: str) -> str:
     """The window in words: "24 Oct – 22 Nov 2026" for whole days, with times where it has any."""
     first, last = at(start, zone), at(end, zone)

@@ -1,8 +1,137 @@
-"""The dashboard in a browser: the chart is read with keys and pointer, and the theme is remembered."""
+"""The dashboard in a browser: panels come by themselves, the chart is read with keys and pointer, and a press on a
+figure opens the events that make it.
+"""
 
 from __future__ import annotations
 
+import gzip
+import re
+
+import pytest
 from playwright.sync_api import expect
+
+from tests.web.conftest import EMAIL, PASSWORD
+
+SHIFTS = """
+window.shifts = 0;
+new PerformanceObserver((list) => { for (const entry of list.getEntries()) window.shifts += entry.value; })
+  .observe({ type: "layout-shift", buffered: true });
+"""
+MOST_BYTES = 150_000
+
+
+def settled(page):
+    """The page with all its panels."""
+    page.wait_for_selector(".panel")
+    page.wait_for_selector("[data-awaited]", state="detached")
+    return page
+
+
+def figure_of_log(page):
+    """What the Usage Logs say the events they list come to."""
+    page.wait_for_url("**/logs?**")
+    heads = page.locator(".results-head").inner_text()
+    return re.search(r"(?:Sum|Count)\s+([0-9.,]+)", heads).group(1)
+
+
+def test_every_press_on_a_figure_opens_events_of_that_sum(open_page):
+    page = open_page()
+    places = {
+        "tile": ("#panel-headline .head-figure a", "#panel-headline .head-figure a"),
+        "rank": (".ranks tbody tr:nth-child(2) .rank a", ".ranks tbody tr:nth-child(2) td:nth-child(4)"),
+        "share": (".ranks tbody tr:nth-child(3) .share a", ".ranks tbody tr:nth-child(3) td:nth-child(4)"),
+        "meter": (".meters tbody tr:nth-child(1) .figure a", ".meters tbody tr:nth-child(1) .figure a"),
+    }
+    for place, (pressed, shown) in places.items():
+        settled(page).goto("/?meter=miles&timezone=Asia/Kathmandu")
+        settled(page)
+        figure = page.locator(shown).first.evaluate("node => node.firstElementChild?.textContent || node.textContent")
+        page.locator(pressed).first.click()
+        assert figure_of_log(page) == figure.strip(), place
+        page.go_back()
+
+
+@pytest.mark.parametrize("press", ["pointer", "key", "table"])
+def test_a_bucket_of_the_trend_opens_its_events(open_page, press):
+    page = open_page()
+    page.goto("/?meter=miles&timezone=Asia/Kathmandu")
+    settled(page)
+    rows = page.locator("#trend-table tbody tr")
+    last = rows.last.locator("td").nth(1).text_content().strip()
+    assert last != "0"
+    if press == "table":
+        page.click("text=Show table")
+        rows.last.locator("td").nth(1).locator("a").click()
+    elif press == "key":
+        page.focus(".chart")
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+    else:
+        plot = page.locator(".chart-plot").bounding_box()
+        page.mouse.move(plot["x"] + plot["width"] - 2, plot["y"] + 60)
+        page.mouse.click(plot["x"] + plot["width"] - 2, plot["y"] + 60)
+    assert figure_of_log(page) == last
+
+
+def test_the_first_load_is_small_asks_one_host_and_moves_nothing(open_page, address):
+    page = settled(open_page())
+    answers = []
+    page.context.clear_cookies(name="fluxrate_panels")
+    page.on("response", lambda answer: answers.append(answer))
+    page.add_init_script(SHIFTS)
+    page.goto("/?meter=miles")
+    settled(page)
+    assert all(answer.url.startswith(address) for answer in answers)
+    assert sum("/panels/" in answer.url for answer in answers) == page.locator(".panel").count()
+    assert sum(len(gzip.compress(answer.body())) for answer in answers) < MOST_BYTES
+    assert page.evaluate("window.shifts") < 0.1
+
+
+def test_a_panel_that_gets_no_answer_says_so_and_can_be_asked_again(open_page, messages):
+    page = settled(open_page())
+    page.route("**/panels/trend**", lambda route: route.abort())
+    page.goto("/?meter=miles")
+    lost = page.locator("#panel-trend .lost")
+    expect(lost).to_contain_text("The server did not answer")
+    expect(page.locator("#panel-headline .head-figure").first).to_be_visible()
+    page.unroute("**/panels/trend**")
+    lost.get_by_text("Try again").click()
+    expect(page.locator("#panel-trend .chart")).to_be_visible()
+    assert all("ERR_FAILED" in message or "fetch" in message for message in messages)
+    messages.clear()
+
+
+def test_panels_are_arranged_with_buttons(open_page):
+    page = settled(open_page())
+    page.click("text=Arrange panels")
+    page.get_by_label("Move Meters up").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**arrange=1**")
+    page.get_by_label("Hide Metering health").click()
+    page.get_by_label("Show Metering health").wait_for()
+    settled(page).goto("/?meter=flights")
+    names = settled(page).locator(".panel").evaluate_all("found => found.map((one) => one.id)")
+    assert names == ["panel-headline", "panel-trend", "panel-all_meters", "panel-top_customers"]
+    page.click("text=Arrange panels")
+    page.click("text=Show all in their first order")
+    expect(page.locator("#panel-intake")).to_be_visible()
+
+
+def test_all_of_it_is_there_without_script(chromium, address):
+    context = chromium.new_context(base_url=address, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/sign-in")
+    page.fill("input[name=email]", EMAIL)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url("**/?panels=all")
+    expect(page.locator("#panel-intake")).to_contain_text("Late events")
+    page.locator(".tab", has_text="Flights").click()
+    page.wait_for_url("**meter=flights**")
+    expect(page.locator("#panel-headline")).to_contain_text("30")
+    page.locator(".ranks td.clip a").first.click()
+    page.wait_for_url("**/logs?**")
+    context.close()
 
 
 def test_the_chart_reads_out_what_its_table_says(open_page):

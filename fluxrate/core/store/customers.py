@@ -98,10 +98,15 @@ class Customers:
         with self._database.read() as connection:
             return pks_of(connection, external_ids)
 
-    def count(self) -> int:
-        """How many customers there are."""
+    def count(self, start: int | None = None, end: int | None = None) -> int:
+        """How many customers there are, or were created in `[start, end)` (UTC microseconds)."""
+        query = select(func.count()).select_from(customers)
+        if start is not None:
+            query = query.where(customers.c.created_at >= start)
+        if end is not None:
+            query = query.where(customers.c.created_at < end)
         with self._database.read() as connection:
-            return connection.execute(select(func.count()).select_from(customers)).scalar_one()
+            return connection.execute(query).scalar_one()
 
     def create(
         self, *, external_id: str, name: str | None, email: str | None, now: int, note: Note | None = None
