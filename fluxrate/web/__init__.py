@@ -18,7 +18,20 @@ from fluxrate import __version__
 from fluxrate.core.amounts import to_number
 from fluxrate.http import auth
 from fluxrate.plugin import services
-from fluxrate.web import audit, charts, dashboard, formats, fragments, health, links, logs, periods, sign_in, voids
+from fluxrate.web import (
+    audit,
+    charts,
+    dashboard,
+    events,
+    formats,
+    fragments,
+    health,
+    links,
+    logs,
+    periods,
+    sign_in,
+    voids,
+)
 
 __all__ = ["blueprint", "error_page"]
 
@@ -27,6 +40,9 @@ STATIC = Path(__file__).parent / "static"
 ROUTES = (
     ("/", "dashboard", dashboard.page, ("GET",)),
     ("/logs", "logs", logs.page, ("GET",)),
+    ("/logs/news", "news", logs.news, ("GET",)),
+    ("/logs/export", "export", logs.export, ("GET",)),
+    ("/events/<event>", "event", events.page, ("GET",)),
     ("/events/<event>/void", "void", voids.page, ("GET", "POST")),
     ("/settings/audit", "audit", audit.page, ("GET",)),
     ("/settings/health", "health", health.page, ("GET",)),
@@ -40,6 +56,7 @@ FILTERS = {
     "shorten": formats.shorten,
     "clip": formats.clip,
     "metadata": formats.metadata,
+    "pretty": formats.pretty,
     "exact": formats.exact,
     "by": formats.by,
     "percent": formats.percent,

@@ -10,8 +10,10 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import request, url_for
+from flask import g, request, url_for
+from werkzeug.datastructures import MultiDict
 
+from fluxrate.core.query import META
 from fluxrate.web.formats import at
 
 WINDOW = ("start_date", "end_date", "timezone")
@@ -23,6 +25,8 @@ STATE = (
     "customer_id",
     "min_quantity",
     "max_quantity",
+    "voided",
+    "live",
     "page_size",
     "page",
     "as_of",
@@ -34,15 +38,29 @@ FLEETING = ("page", "as_of")
 
 
 def canonical(path: str, args: Mapping[str, Any]) -> str:
-    """The path with the known parameters that say something, in a fixed order."""
+    """The path with the known parameters that say something, in a fixed order; `meta.KEY` has a list of values."""
     kept = [(name, str(args[name])) for name in STATE if args.get(name) not in (None, "")]
+    for name in args:
+        if name.startswith(META):
+            values = args[name] or ()
+            kept += [(name, value) for value in ([values] if isinstance(values, str) else values)]
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def here(**changes: Any) -> str:
     """The page being shown with some parameters changed (None removes one); page and as_of start over."""
-    args = {name: value for name, value in request.args.items() if name not in FLEETING}
-    return canonical(request.path, args | changes)
+    path, args = g.get("stands_at") or (request.path, several(request.args))
+    return canonical(path, {name: value for name, value in args.items() if name not in FLEETING} | changes)
+
+
+def stand_at(path: str, args: Mapping[str, Any]) -> None:
+    """Say what `here` starts from where the request does not: a form sends what was typed, a link what it means."""
+    g.stands_at = (path, args)
+
+
+def several(args: MultiDict[str, str]) -> dict[str, Any]:
+    """The parameters as `canonical` takes them: metadata filters with all their values, the others with their first."""
+    return {name: values if name.startswith(META) else values[0] for name, values in args.lists()}
 
 
 def local(target: str | None) -> str:
