@@ -21,7 +21,10 @@
     const reading = document.querySelector("#results .open input:checked") || String(getSelection());
     const paused = "follows" in news.dataset && reading;
     const said = news.querySelector(".following");
-    if (said) said.textContent = paused ? "Paused while you read" : "Following new events";
+    if (said) {
+      said.textContent = paused ? "Paused while you read" : "Following new events";
+      said.toggleAttribute("data-paused", Boolean(paused));
+    }
     if (document.hidden || paused) event.preventDefault();
   });
 })();
