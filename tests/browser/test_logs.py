@@ -229,7 +229,7 @@ def test_the_whole_event_opens_by_key_and_on_its_own_page(open_page):
 def arriving(tmp_path, chromium, messages):
     """A page that is signed in, and a way to send it an event more; no message of console or policy may come."""
     made = arrivals(tmp_path)
-    instance, address, send = next(made)
+    address, send = next(made)
     context = chromium.new_context(base_url=address)
     page = context.new_page()
     page.set_default_timeout(15_000)
@@ -251,7 +251,7 @@ def arrivals(folder):
     server = make_server("127.0.0.1", 0, instance.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield instance, f"http://127.0.0.1:{server.server_port}", lambda quantity: instance.send(meter, customer, quantity)
+    yield f"http://127.0.0.1:{server.server_port}", lambda quantity: instance.send(meter, customer, quantity)
     server.shutdown()
     thread.join()
     instance.services.close()
