@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import re
 import subprocess
@@ -420,3 +421,26 @@ def test_a_damaged_database_is_one_sentence(run, tmp_path):
     (folder / "fluxrate.db").write_bytes(b"this is not a database, but somebody's notes\n" * 100)
     refused(run("keys", "list"))
     assert (folder / "fluxrate.db").read_bytes().startswith(b"this is not a database")
+
+
+def test_an_export_writes_the_events_that_match(run, instance, tmp_path):
+    """`export` writes CSV or NDJSON to standard output alone, filtered and ordered as the API does."""
+    run("meters", "create", "calls", "--aggregation", "SUM", "--decimals", "2")
+    file = tmp_path / "rows.csv"
+    file.write_text(CSV)
+    run("import", str(file), "--meter", "calls")
+    window = ("--start-date", "2025-01-01", "--end-date", "2025-01-31")
+    api = instance()
+    listed = api.get("/usage", start_date="2025-01-01", end_date="2025-01-31", order="asc").json["data"]
+    ran = run("export", "--meter", "calls", "--format", "ndjson", "--order", "asc", *window)
+    assert (ran.status, ran.err) == (0, "")
+    assert [json.loads(line) for line in ran.out.splitlines()] == listed
+    assert len(listed) == 3
+    customer = listed[0]["customer_external_id"]
+    only = [row["id"] for row in listed[::-1] if row["customer_external_id"] == customer]
+    ran = run("export", "--meter", "calls", "--format", "csv", "--customer-id", customer, *window)
+    assert [line.split(",")[0] for line in ran.out.splitlines()] == ["id", *only]
+    assert run("export", "--meter", "calls", "--format", "csv", "--voided", "true", *window).out.count("\n") == 1
+    refused(run("export", "--meter", "calls", "--format", "csv", "--meta", "region"), "KEY=VALUE", status=2)
+    refused(run("export", "--meter", "calls", "--format", "csv", "--min-quantity", "x"), "min_quantity")
+    refused(run("export", "--meter", "nope", "--format", "csv"), "'nope'")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from fluxrate.cli import accounts, backups, checking, copying, importing, meters, serving, upkeep
+from fluxrate.cli import accounts, backups, checking, copying, exporting, importing, meters, serving, upkeep
 from fluxrate.core.errors import FluxrateError
 
 _COMMANDS: tuple[click.Command, ...] = (
@@ -24,6 +24,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     upkeep.version,
     upkeep.config_command,
     importing.import_command,
+    exporting.export_command,
     checking.verify_command,
     copying.copy_command,
     backups.backup_command,

@@ -6,14 +6,15 @@ Nothing here loops over events; Python loops run over buckets, groups of an answ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 
-from fluxrate.core import calendar, groups, log
-from fluxrate.core.answers import LogPage, Rank, Ranking, Stats, Usage
+from fluxrate.core import calendar, filters, groups, log
+from fluxrate.core.answers import LogPage, LogRow, Rank, Ranking, Stats, Usage
 from fluxrate.core.calendar import Window
 from fluxrate.core.catalog import Catalog
 from fluxrate.core.columns import keys
@@ -140,14 +141,21 @@ class Engine:
         page_size: int = 50,
         order: str = "desc",
         figure: bool = False,
+        at: int | None = None,
     ) -> LogPage:
-        """One page of raw events of the meters; `figure` asks for the metric over all that match, of one meter only."""
+        """One page of raw events of the meters; `figure` asks for the metric over all that match, of one meter only.
+
+        With `at` it is the page, newest first, that has the newest event of that instant or before it.
+        """
         state = self._state(query)
         as_of = _covered(query, state)
         scopes = [self._scope(state, meter, query) for meter in meters]
-        total, seqs = log.page_of([run for scope in scopes for run in log.runs(state, scope)], page, page_size, order)
+        runs = [run for scope in scopes for run in log.runs(state, scope)]
+        if at is not None:
+            page = log.page_at(runs, at, page_size)
+        total, seqs = log.page_of(runs, page, page_size, order)
         usage = None
-        if figure and len(meters) == 1:
+        if figure and len(meters) == 1 and not query.voided:
             metric = self._metric_of(meters[0])
             selection = choose(state, scopes[0], metric).selection
             usage = groups.total_of(selection, _edges(query.window), metric, meters[0].decimals)
@@ -159,6 +167,41 @@ class Engine:
             usage=usage,
             as_of=as_of,
         )
+
+    def count(self, meters: Sequence[Meter], query: Query) -> int:
+        """How many raw events of the meters match: the `total` of `log`, without a page."""
+        state = self._state(query)
+        scopes = [self._scope(state, meter, query) for meter in meters]
+        return sum(len(run) for scope in scopes for run in log.runs(state, scope))
+
+    def every(
+        self, meters: Sequence[Meter], query: Query, order: str = "desc"
+    ) -> tuple[int, Iterator[tuple[LogRow, ...]]]:
+        """The sequence that is covered, and all raw events that match, in order, some at a time.
+
+        Whatever arrives meanwhile is left out. Nothing but the step being read is held, however long the reader
+        takes. What cannot be asked is refused here, before the first event.
+        """
+        state = self._state(query)
+        query = replace(query, as_of=_covered(query, state))
+        scopes = [self._scope(state, meter, query) for meter in meters]
+        for scope in scopes:
+            filters.lanes(scope)
+        return _covered(query, state), self._steps(scopes, query, order)
+
+    def _steps(self, scopes: Sequence[Scope], query: Query, order: str) -> Iterator[tuple[LogRow, ...]]:
+        left, meters = query.window, [scope.meter for scope in scopes]
+        while left.start < left.end:
+            state = self._state(query)
+            step = log.next_step(state, meters, left, order)
+            asked = replace(query, window=step)
+            # A new state may have new dictionaries, and other positions for the same rows.
+            now = [replace(scope, query=asked, coder=state.coder) for scope in scopes]
+            for seqs in log.pieces_of([run for scope in now for run in log.runs(state, scope)], order):
+                yield log.rows_of(self._store, seqs, meters, _covered(query, state))
+            left = (
+                Window(step.end, left.end, left.zone) if order == "asc" else Window(left.start, step.start, left.zone)
+            )
 
     def customer(self, reference: str) -> Customer:
         """The customer of an id or external id; raises NotFound."""

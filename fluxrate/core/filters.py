@@ -44,8 +44,8 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One row of the table. `lanes` and `mask` give nothing where the query does not use the filter; `as_of` has
-    neither, because it chooses the state that is asked.
+    """One row of the table. `lanes` and `mask` give nothing where the query does not use the filter; `voided` and
+    `as_of` have neither: what is voided stands beside the rows, and `as_of` chooses the state that is asked.
     """
 
     name: str
@@ -127,6 +127,12 @@ FILTERS: tuple[Filter, ...] = (
         "values of a key, and all of the keys.",
         lambda query: " and ".join(f"with {key} {' or '.join(values)}" for key, values in query.meta) or None,
         lanes=_metadata,
+    ),
+    Filter(
+        "voided",
+        "Voided",
+        "Of a list of events only voided ones (`true`) or only those that count (`false`).",
+        lambda query: None if query.voided is None else "that are voided" if query.voided else "that are not voided",
     ),
     Filter(
         "as_of",

@@ -1,52 +1,80 @@
-"""One page of raw events: exact totals and any page from the columns, only the rows of the page from the store, by key.
+"""Raw events: exact totals and any page from the columns, or all of them in steps; only the rows that are shown come
+from the store, by key.
 
-Voided events are listed and marked; the figure beside the list leaves them out.
+Voided events are listed and marked, unless the query says otherwise; the figure beside the list leaves them out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from fluxrate.core import filters
 from fluxrate.core.answers import LogRow
-from fluxrate.core.columns.index import Index
+from fluxrate.core.calendar import Window
+from fluxrate.core.columns.cut import NO_ROWS
+from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.paging import Everything, Kept, Listed, Picked, Run, page
-from fluxrate.core.columns.snapshot import State
+from fluxrate.core.columns.snapshot import Snapshot, State
 from fluxrate.core.columns.types import Ints
 from fluxrate.core.filters import Scope
 from fluxrate.core.model import Meter
 from fluxrate.core.selecting import found_by
 from fluxrate.core.store import Store
 
+STEP = 16_384
+"""Rows of a frame that one step over a whole list looks at: few enough to hold, enough to make the step worth it."""
+PIECE = 1_000
+"""Rows that are read from the store at once."""
+
 
 def runs(state: State, scope: Scope) -> list[Run]:
     """The meter's events that pass the query's filters, as sorted runs."""
     snapshot, window = state.snapshot(scope.meter.pk), scope.query.window
     seq = state.seq if scope.query.as_of is None else scope.query.as_of
-    found = [Run(snapshot.base, _of_base(snapshot.index, scope, seq))]
-    for frame in (snapshot.tail, snapshot.graves.rows):
+    found = [Run(snapshot.base, _of_base(snapshot, scope, seq))]
+    for frame in _beside(snapshot, scope.query.voided, seq):
         rows = frame.window(window.start, window.end)
         masks = [rows.seq <= seq, filters.in_lanes(rows, filters.lanes(scope)), filters.mask(rows, scope)]
         kept = rows.take(np.logical_and.reduce([mask for mask in masks if mask is not None]))
-        found.append(Run(kept, Everything(0, len(kept), np.empty(0, np.int64))))
+        found.append(Run(kept, Everything(0, len(kept), NO_ROWS)))
     return [run for run in found if len(run)]
 
 
-def _of_base(index: Index, scope: Scope, seq: int) -> Picked:
-    frame, window, lanes = index.frame, scope.query.window, filters.lanes(scope)
+def _beside(snapshot: Snapshot, voided: bool | None, seq: int) -> Sequence[Frame]:
+    """The frames beside the base that may have rows of the list; those that arrived later are still among them."""
+    if voided is None:
+        return (snapshot.tail, snapshot.graves.rows)
+    if not voided:
+        return snapshot.added(seq)
+    graves = snapshot.graves
+    return (graves.rows.take(np.flatnonzero(graves.died <= seq)),)
+
+
+def _of_base(snapshot: Snapshot, scope: Scope, seq: int) -> Picked:
+    index, window, lanes = snapshot.index, scope.query.window, filters.lanes(scope)
+    frame = index.frame
     first, last = frame.between(window.start, window.end)
+    dead = snapshot.dead_at(seq)
+    dead = dead[slice(*np.searchsorted(dead, (first, last)))]
+    if scope.query.voided:
+        rows = frame.at(dead)
+        masks = [mask for mask in (filters.in_lanes(rows, lanes), filters.mask(rows, scope)) if mask is not None]
+        return Listed(dead[np.logical_and.reduce(masks)] if masks else dead)
+    left_out = NO_ROWS if scope.query.voided is None else dead
     if lanes:
         found = found_by(index, scope, lanes, first, last)
-        return Listed(found if seq >= index.newest else found[frame.seq[found] <= seq])
+        found = found if seq >= index.newest else found[frame.seq[found] <= seq]
+        return Listed(found[~np.isin(found, left_out)] if len(left_out) else found)
     mask, later = filters.mask(frame.slice(first, last), scope), index.later_than(seq)
     if mask is None and later is not None:
-        return Everything(first, last, later)
-    if mask is not None and seq >= index.newest:
-        return Kept(first, mask)
-    arrived = frame.seq[first:last] <= seq
-    return Kept(first, arrived if mask is None else mask & arrived)
+        return Everything(first, last, np.union1d(later, left_out) if len(left_out) else later)
+    if mask is None or seq < index.newest:
+        arrived = frame.seq[first:last] <= seq
+        mask = arrived if mask is None else mask & arrived
+    mask[left_out - first] = False
+    return Kept(first, mask)
 
 
 def page_of(found: Sequence[Run], number: int, size: int, order: str) -> tuple[int, Ints]:
@@ -57,6 +85,38 @@ def page_of(found: Sequence[Run], number: int, size: int, order: str) -> tuple[i
         backwards = page(found, max(0, total - offset - size), min(size, max(0, total - offset)))
         return total, backwards[::-1]
     return total, page(found, offset, size)
+
+
+def page_at(found: Sequence[Run], instant: int, size: int) -> int:
+    """The number of the page, newest first, that has the newest event of this instant or before it."""
+    newer = sum(run.since(instant, "right") for run in found)
+    return min(newer, max(sum(map(len, found)) - 1, 0)) // size + 1
+
+
+def next_step(state: State, meters: Sequence[Meter], left: Window, order: str) -> Window:
+    """The part of what is left of a window to look at next: about as much as one frame has `STEP` rows in.
+
+    Events of one instant are never parted, so a step is longer where many have the same time.
+    """
+    start, end = left.start, left.end
+    for meter in meters:
+        for frame in state.snapshot(meter.pk).frames:
+            first, last = frame.between(left.start, left.end)
+            if last - first <= STEP:
+                continue
+            if order == "asc":
+                end = min(end, max(left.start + 1, int(frame.ts[first + STEP])))
+            else:
+                start = max(start, int(frame.ts[last - STEP]))
+    return Window(start, end, left.zone)
+
+
+def pieces_of(found: Sequence[Run], order: str) -> Iterator[Ints]:
+    """The sequences of all events of the runs in their order, as many at a time as are read at once."""
+    total = sum(map(len, found))
+    _, seqs = page_of(found, 1, max(total, 1), order)
+    for start in range(0, total, PIECE):
+        yield seqs[start : start + PIECE]
 
 
 def rows_of(store: Store, seqs: Ints, meters: Sequence[Meter], as_of: int) -> tuple[LogRow, ...]:

@@ -37,7 +37,9 @@ class Query:
     """Which events (window and filters), seen as of when, cut how.
 
     `meta` has metadata keys (dotted paths into nested objects) with the values any of which may match; all keys must.
-    `as_of` is an ingest sequence or None for everything acknowledged. `group_by` None asks for the whole window only.
+    `as_of` is an ingest sequence or None for everything acknowledged. `voided` asks a list for voided events alone
+    (True) or for those that count alone (False); figures leave voided ones out anyway. `group_by` None asks for the
+    whole window only.
     `breakdown` has "customer" or "meta.KEY", at most two, of which the `limit` largest combinations are told apart.
     `unique` and `cumulative` ask for more per bucket; `compare` is "previous" or "year".
     """
@@ -49,6 +51,7 @@ class Query:
     max_quantity: Decimal | None = None
     meta: tuple[tuple[str, tuple[str, ...]], ...] = ()
     as_of: int | None = None
+    voided: bool | None = None
     fill: str = "zero"
     breakdown: tuple[str, ...] = ()
     limit: int = LIMIT
@@ -67,8 +70,8 @@ class Query:
         meta: Iterable[tuple[str, str]] = (),
         breakdown: Iterable[str] = (),
     ) -> Query:
-        """Read `start_date`, `end_date`, `timezone`, `group_by`, `min_quantity`, `max_quantity`, `as_of`, `fill`,
-        and what asks for more about the same events: `limit`, `unique`, `cumulative`, `compare`.
+        """Read `start_date`, `end_date`, `timezone`, `group_by`, `min_quantity`, `max_quantity`, `voided`, `as_of`,
+        `fill`, and what asks for more about the same events: `limit`, `unique`, `cumulative`, `compare`.
 
         Absent and empty parameters take their defaults. `seq_at` turns an `as_of` that is an instant into the
         sequence of the last event that had arrived by then; without it only sequences are read. Raises Malformed,
@@ -85,11 +88,12 @@ class Query:
             max_quantity=_bound("max_quantity", args.get("max_quantity")),
             meta=_meta(meta),
             as_of=_as_of(args.get("as_of"), zone, now, seq_at),
+            voided=_flag("voided", args.get("voided")),
             fill=choice("fill", args.get("fill"), FILLS) or "zero",
             breakdown=dimensions,
             limit=_limit(args.get("limit"), dimensions),
-            unique=choice("unique", args.get("unique"), FLAGS) == "true",
-            cumulative=choice("cumulative", args.get("cumulative"), FLAGS) == "true",
+            unique=bool(_flag("unique", args.get("unique"))),
+            cumulative=bool(_flag("cumulative", args.get("cumulative"))),
             compare=choice("compare", args.get("compare"), COMPARISONS),
         )
         if dimensions:
@@ -104,6 +108,11 @@ def choice(name: str, text: str | None, choices: tuple[str, ...]) -> str | None:
     if text not in choices:
         raise Malformed(f"{name} is one of {', '.join(choices)}, but {show(text)} came.", field=name)
     return text
+
+
+def _flag(name: str, text: str | None) -> bool | None:
+    chosen = choice(name, text, FLAGS)
+    return None if chosen is None else chosen == "true"
 
 
 def _meta(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:

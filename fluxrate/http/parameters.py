@@ -13,7 +13,7 @@ from marshmallow import Schema, ValidationError, fields
 from fluxrate.core import calendar, text
 from fluxrate.core.errors import NotFound
 from fluxrate.core.model import Customer, Meter
-from fluxrate.core.query import FILLS, LIMIT, MOST_ROWS, ORDERS, Query, choice
+from fluxrate.core.query import FILLS, FLAGS, LIMIT, MOST_ROWS, ORDERS, Query, choice
 from fluxrate.core.shifts import COMPARISONS
 from fluxrate.http.bodies import metadata_filters
 from fluxrate.plugin import services
@@ -23,6 +23,7 @@ MOST_EVENTS_PAGE_SIZE = 1_000
 EVENTS_PAGE_SIZE = 50
 MOST_PAGE = 1_000_000_000
 FORMATS = ("json", "csv")
+EVENT_FORMATS = ("json", "csv", "ndjson")
 
 
 class WholeField(fields.Integer):
@@ -138,9 +139,13 @@ class EventListArgs(WindowArgs, CustomerArgs, MetadataArgs):
 
     min_quantity = text_field("Only events of at least this quantity.", example="1.5")
     max_quantity = text_field("Only events of at most this quantity.")
+    voided = choice_field("Only voided events (true) or only those that count (false).", FLAGS, None)
     order = choice_field("Newest first (desc) or oldest first (asc).", ORDERS, "desc")
     page = WholeField(1, MOST_PAGE, load_default=1)
     page_size = WholeField(1, MOST_EVENTS_PAGE_SIZE, load_default=EVENTS_PAGE_SIZE)
+    format = choice_field(
+        "One page as JSON, or every event that matches as a table or as lines of JSON.", EVENT_FORMATS, EVENT_FORMATS[0]
+    )
 
 
 def query_of(args: Mapping[str, Any], *, group_by: str | None = None) -> Query:

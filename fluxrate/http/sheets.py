@@ -22,20 +22,23 @@ SHEET = {"type": "string"}
 
 Cell = str | Number | None
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
 
 
 def sheet(name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, as_of: int | None = None) -> Response:
     """A CSV response with a header row, to be saved under the name (plain ASCII, without its ending)."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(map(_text, columns))
-    writer.writerows(map(_text, row) for row in rows)
-    response = Response(out.getvalue(), content_type=f"{CSV}; charset=utf-8")
+    response = Response(lines([columns, *rows]), content_type=f"{CSV}; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     if as_of is not None:
         response.headers[AS_OF_HEADER] = str(as_of)
     return response
+
+
+def lines(rows: Iterable[Sequence[Cell]]) -> str:
+    """The rows as lines of a table."""
+    out = io.StringIO()
+    csv.writer(out).writerows(map(_text, row) for row in rows)
+    return out.getvalue()
 
 
 def _text(cell: Cell) -> str:

@@ -169,6 +169,11 @@ def metadata(text: str | None) -> tuple[tuple[str, str], ...]:
     return tuple((key, _plain(bytes(value))) for key, value in found.items())
 
 
+def pretty(text: str) -> str:
+    """JSON with a line for each value; every number keeps the digits that were sent."""
+    return msgspec.json.format(text, indent=2)
+
+
 def named(actor: str) -> tuple[str | None, str]:
     """Who did something, as `model.By.actor` keeps it, in words for people: the public part of a key, and a name."""
     kind, _, name = actor.partition(":")

@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import request, url_for
+from flask import g, request, url_for
+from werkzeug.datastructures import MultiDict
 
 from fluxrate.core.calendar import Window, rfc3339
 from fluxrate.core.query import META
@@ -29,6 +30,8 @@ STATE = (
     "customer_id",
     "min_quantity",
     "max_quantity",
+    "voided",
+    "live",
     "page_size",
     "page",
     "as_of",
@@ -53,10 +56,20 @@ def canonical(path: str, args: Mapping[str, Any]) -> str:
 
 def here(**changes: Any) -> str:
     """The page being shown with some parameters changed (None removes one); page and as_of start over."""
-    args = {name: value for name, value in request.args.items() if name not in FLEETING}
     # A panel is asked for by itself, but it stands on the dashboard and so do its links.
-    path = url_for("web.dashboard") if request.endpoint == "web.panel" else request.path
-    return canonical(path, args | changes)
+    own = url_for("web.dashboard") if request.endpoint == "web.panel" else request.path
+    path, args = g.get("stands_at") or (own, several(request.args))
+    return canonical(path, {name: value for name, value in args.items() if name not in FLEETING} | changes)
+
+
+def stand_at(path: str, args: Mapping[str, Any]) -> None:
+    """Say what `here` starts from where the request does not: a form sends what was typed, a link what it means."""
+    g.stands_at = (path, args)
+
+
+def several(args: MultiDict[str, str]) -> dict[str, Any]:
+    """The parameters as `canonical` takes them: metadata filters with all their values, the others with their first."""
+    return {name: values if name.startswith(META) else values[0] for name, values in args.lists()}
 
 
 def local(target: str | None) -> str:

@@ -1,170 +1,195 @@
 """Usage Logs: the raw events of all meters, filtered by a plain GET form that htmx makes live.
 
 The URL is the state. A form in which something cannot be read never changes the list that is shown: the sentence stands
-next to its field, and the list keeps the last filters that could be read.
+next to its field, and the list keeps the last filters that could be read. A list says which sequence it is as of; what
+has come since is offered, or shown at once where the list follows.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from flask import Response, redirect, render_template, request
+from flask import Response, make_response, redirect, render_template, request
+from werkzeug.datastructures import MultiDict
 
 from fluxrate.core.answers import LogPage
-from fluxrate.core.errors import FluxrateError, Malformed
-from fluxrate.core.model import Customer, Meter
-from fluxrate.core.query import Query
+from fluxrate.core.errors import Malformed, RuleBroken
+from fluxrate.core.model import Meter
+from fluxrate.core.query import Query, choice
+from fluxrate.http import exports
 from fluxrate.http.auth import page_access
 from fluxrate.plugin import services
 from fluxrate.web import fragments
-from fluxrate.web.customers import Match, matching
-from fluxrate.web.links import WINDOW, canonical
+from fluxrate.web.formats import at, metadata
+from fluxrate.web.links import FLEETING, canonical, stand_at
+from fluxrate.web.log_filters import PAGE_SIZES, Asked, ask, is_canonical, whole
 from fluxrate.web.pages import around
-from fluxrate.web.read import lenient, unclear
 from fluxrate.web.window_bar import window_bar
 
-COUNTED = ("meter_id", "customer_id", "min_quantity", "max_quantity")
-"""The filters that the folded form on a narrow screen counts; a window is always set."""
-PARAMETERS = (*WINDOW, *COUNTED, "page", "page_size", "as_of")
-PAGE_SIZES = (25, 50, 100, 250)
-DEFAULT_SIZE = 50
-MAX_SIZE = 1000
-
-
-@dataclass(slots=True)
-class Asked:
-    """What the query string asks for, as far as it can be read; `errors` has a sentence per field that cannot."""
-
-    args: dict[str, str]
-    query: Query
-    meters: tuple[Meter, ...]
-    errors: dict[str, str]
-    meter: Meter | None = None
-    match: Match = field(default_factory=Match)
-    page: int = 1
-    page_size: int = DEFAULT_SIZE
-
-    @property
-    def customer(self) -> Customer | None:
-        """The one customer that the list is about."""
-        return self.match.customer
-
-    @property
-    def resolved(self) -> dict[str, str | int | None]:
-        """What the address says instead of what was typed: the API's references, and nothing that is the default."""
-        return {
-            "meter_id": self.meter.meter_name if self.meter else None,
-            "customer_id": self.customer.external_id if self.customer else None,
-            "timezone": self.query.window.zone if self.query.window.zone != "UTC" else None,
-            "page_size": self.page_size if self.page_size != DEFAULT_SIZE else None,
-        }
-
-    @property
-    def filters(self) -> int:
-        """How many filters are set beside the window."""
-        return sum(1 for name in COUNTED if self.args.get(name))
+PATH = "/logs"
+SUGGESTED = 40
+LONGEST = 80
+"""Metadata that is suggested for the filter: so many pairs of the page, none longer than this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The page of events, and how many there are in the window before any other filter."""
+    """The page of events, how many there are in the window before any other filter, and what has come since."""
 
     log: LogPage
     of: int
     newer: int
 
+    @property
+    def first_time(self) -> int | None:
+        """When the first event of the page happened."""
+        return self.log.rows[0].event.timestamp if self.log.rows else None
+
 
 @page_access
 def page() -> Response:
     """`GET /logs`: the page, or for htmx the results with the notes of the form."""
-    if not fragments.wanted() and any(value == "" for value in request.args.values()):
-        return redirect(canonical(request.path, request.args))  # type: ignore[return-value]
     now = services().clock()
-    asked = ask(request.args.to_dict(), now)
-    asked.errors |= unclear(request.args, PARAMETERS)
-    found = None if asked.errors else _find(asked)
-    context = {
+    asked = ask(request.args, now)
+    found = _found(asked)
+    url = _address(asked, found)
+    if not fragments.wanted() and not asked.errors and (asked.at is not None or not is_canonical(request.args)):
+        return redirect(url)  # type: ignore[return-value]
+    context = _context(asked, found, now)
+    if not fragments.wanted():
+        return fragments.answer(render_template("logs.html", **context), status=422 if asked.errors else 200)
+    html = render_template("logs/part.html", **context)
+    return fragments.answer(html, url=None if asked.errors else url, keep=bool(asked.errors))
+
+
+@page_access
+def news() -> Response:
+    """`GET /logs/news`: how many events came after `since` that the list would show, or the list where it follows.
+
+    204 where nothing came.
+    """
+    sent = MultiDict(request.args)
+    since = whole(sent.pop("since", ""), 1, 1 << 62, "The sequence")
+    now = services().clock()
+    asked = ask(sent, now)
+    if asked.errors or services().engine.as_of() <= since:
+        return make_response("", 204)
+    count = _newer(asked, since)
+    found = _found(asked) if count and asked.follows else None
+    if found:
+        return fragments.answer(
+            render_template("logs/results.html", **(_context(asked, found, now) | {"since": since}))
+        )
+    if not count or asked.follows:
+        return make_response("", 204)
+    stand_at(PATH, asked.state)
+    return fragments.answer(
+        render_template("logs/news.html", newer=count, asked=asked, news_url=_news_url(asked, since))
+    )
+
+
+@page_access
+def export() -> Response:
+    """`GET /logs/export?format=csv` or `ndjson`: every event of the list as a file, streamed."""
+    sent = MultiDict(request.args)
+    kind = choice("format", sent.pop("format", ""), tuple(exports.TYPES))
+    if kind is None:
+        raise Malformed(f"format is one of {', '.join(exports.TYPES)}, but none came.", field="format")
+    asked = ask(sent, services().clock())
+    if asked.errors:
+        raise Malformed(next(iter(asked.errors.values())))
+    return exports.download(services(), asked.chosen, asked.query, kind)
+
+
+def _found(asked: Asked) -> Found | None:
+    if asked.errors:
+        return None
+    try:
+        return _find(asked)
+    except RuleBroken as error:
+        asked.errors[error.field or "other"] = error.detail
+        return None
+
+
+def _find(asked: Asked) -> Found:
+    engine, size = services().engine, asked.page_size
+    log = engine.log(asked.chosen, asked.query, page=asked.page, page_size=size, figure=True, at=asked.at)
+    if log.page > max(log.total_pages, 1):
+        log = engine.log(asked.chosen, asked.query, page=max(log.total_pages, 1), page_size=size, figure=True)
+    everything = Query(asked.query.window, as_of=log.as_of)
+    of = engine.count(asked.meters, everything) if asked.filters else log.total
+    return Found(log, of, 0 if asked.query.as_of is None else _newer(asked, log.as_of))
+
+
+def _newer(asked: Asked, since: int) -> int:
+    """How many events of the list came after a sequence; of a list of voided ones, how many were voided."""
+    engine = services().engine
+    if engine.as_of() <= since:
+        return 0
+    # A list without voided events may lose as many as came, so all that came are counted.
+    query = replace(asked.query, as_of=None, voided=asked.query.voided or None)
+    return engine.count(asked.chosen, query) - engine.count(asked.chosen, replace(query, as_of=since))
+
+
+def _address(asked: Asked, found: Found | None) -> str:
+    state = asked.state
+    if found and asked.at is not None:
+        state |= {"page": found.log.page, "as_of": found.log.as_of}
+    return canonical(PATH, state)
+
+
+def _news_url(asked: Asked, since: int) -> str:
+    state = {name: value for name, value in asked.state.items() if name not in FLEETING}
+    return _with(canonical(f"{PATH}/news", state), f"since={since}")
+
+
+def _with(url: str, more: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{more}"
+
+
+def _context(asked: Asked, found: Found | None, now: int) -> dict[str, Any]:
+    state, zone = asked.state, asked.query.window.zone
+    stand_at(PATH, state)
+    return {
         "asked": asked,
         "found": found,
         "bar": window_bar(asked.query.window, asked.args, now),
         "now": now,
-        "zone": asked.query.window.zone,
+        "zone": zone,
+        "since": None,
         "sizes": sorted({*PAGE_SIZES, asked.page_size}),
         "metric": _metric_label(asked.meter),
         "pages": around(found.log.page, found.log.total_pages) if found else (),
+    } | (_about(asked, found, zone) if found else {"pairs": ()})
+
+
+def _about(asked: Asked, found: Found, zone: str) -> dict[str, Any]:
+    """What only a list that was found has."""
+    # A window without dates in its address is another one tomorrow; an export and a jump stay in this one.
+    first, as_of = found.first_time, found.log.as_of
+    kept = parse_qsl(urlsplit(canonical(PATH, asked.state | {"as_of": as_of, "page": None, "live": None})).query)
+    return {
+        "jump": None if first is None else at(first, zone).strftime("%Y-%m-%dT%H:%M"),
+        "pairs": _common_pairs(found),
+        "kept": kept,
+        "news_url": _news_url(asked, as_of),
+        "export_url": f"{PATH}/export?{urlencode(kept)}",
     }
-    if not fragments.wanted():
-        return fragments.answer(render_template("logs.html", **context), status=422 if asked.errors else 200)
-    url = None if asked.errors else canonical(request.path, asked.args | asked.resolved)
-    return fragments.answer(render_template("logs/part.html", **context), url=url, keep=bool(asked.errors))
 
 
-def ask(args: dict[str, str], now: int) -> Asked:
-    """Read the query string."""
-    query, errors = lenient(args, now)
-    asked = Asked(args, query, tuple(services().catalog.meters()), errors)
-    readers = {"meter_id": _meter, "customer_id": _customer, "page": _page, "page_size": _page_size, "as_of": _as_of}
-    for name, reader in readers.items():
-        try:
-            reader(asked, args.get(name, "").strip())
-        except FluxrateError as error:
-            errors.setdefault(name, error.detail)
-    low, high = asked.query.min_quantity, asked.query.max_quantity
-    if low is not None and high is not None and low > high:
-        errors["min_quantity"] = f"The minimum is at most the maximum, but {low} is more than {high}."
-    return asked
-
-
-def _meter(asked: Asked, text: str) -> None:
-    if text:
-        asked.meter = next((m for m in asked.meters if text in (m.meter_name, m.id, m.meter_token)), None)
-        if asked.meter is None:
-            raise Malformed("No meter has this name or id; choose one of the list.")
-
-
-def _customer(asked: Asked, text: str) -> None:
-    asked.match = matching(services().store.customers, text)
-    if asked.match.customer is not None:
-        asked.query = replace(asked.query, customers=(asked.match.customer.id,))
-    elif asked.match.error:
-        raise Malformed(asked.match.error)
-
-
-def _page(asked: Asked, text: str) -> None:
-    asked.page = _whole(text, 1, 1 << 40, "The page")
-
-
-def _page_size(asked: Asked, text: str) -> None:
-    asked.page_size = _whole(text, DEFAULT_SIZE, MAX_SIZE, "The page size")
-
-
-def _as_of(asked: Asked, text: str) -> None:
-    newest = services().engine.as_of()
-    if asked.query.as_of is not None and asked.query.as_of > newest:
-        raise Malformed(f"as_of is at most {newest}, the newest sequence, but {asked.query.as_of} came.")
-
-
-def _whole(text: str, default: int, most: int, name: str) -> int:
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 16 and 1 <= int(text) <= most):
-        raise Malformed(f"{name} is a whole number from 1 to {most:,}.")
-    return int(text)
-
-
-def _find(asked: Asked) -> Found:
-    engine = services().engine
-    meters = (asked.meter,) if asked.meter else asked.meters
-    log = engine.log(meters, asked.query, page=asked.page, page_size=asked.page_size, figure=True)
-    if asked.page > max(log.total_pages, 1):
-        log = engine.log(meters, asked.query, page=max(log.total_pages, 1), page_size=asked.page_size, figure=True)
-    everything = Query(asked.query.window, as_of=log.as_of)
-    of = engine.log(asked.meters, everything, page_size=1).total if asked.filters else log.total
-    return Found(log, of, engine.as_of() - log.as_of if asked.query.as_of is not None else 0)
+def _common_pairs(found: Found) -> list[str]:
+    """The metadata that the events of the page have, the most common first."""
+    seen: Counter[str] = Counter()
+    for row in found.log.rows:
+        seen.update(f"{key}={value}" for key, value in metadata(row.event.metadata))
+    return [text for text, _ in seen.most_common(SUGGESTED) if len(text) <= LONGEST]
 
 
 def _metric_label(meter: Meter | None) -> str | None:
-    found: Mapping[str, object] = services().registry.metrics.all
-    metric = found.get(meter.aggregation_type) if meter else None
+    known: Mapping[str, object] = services().registry.metrics.all
+    metric = known.get(meter.aggregation_type) if meter else None
     return getattr(metric, "label", None)

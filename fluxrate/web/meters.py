@@ -120,7 +120,7 @@ def edit(meter: str) -> Response:
             parts.registry.metrics,
             found,
             fields,
-            has_events=has_events(found),
+            **what_is_known(found),
             now=parts.clock(),
             by=auth.by(),
         )
@@ -146,7 +146,20 @@ def restore(meter: str) -> Response:
 
 def has_events(meter: Meter) -> bool:
     """Whether anything was ever counted by it."""
-    return len(services().live.current().snapshot(meter.pk)) > 0
+    return what_is_known(meter)["has_events"]
+
+
+class Known(TypedDict):
+    """Whether anything was ever counted by a meter, and up to which sequence that was looked at."""
+
+    has_events: bool
+    seen: int
+
+
+def what_is_known(meter: Meter) -> Known:
+    """What a change of the meter is judged by."""
+    state = services().live.current()
+    return {"has_events": len(state.snapshot(meter.pk)) > 0, "seen": state.seq}
 
 
 def _with_status(meter: Meter, status: str) -> Response:
@@ -157,7 +170,7 @@ def _with_status(meter: Meter, status: str) -> Response:
             parts.registry.metrics,
             meter,
             {"status": status},
-            has_events=has_events(meter),
+            **what_is_known(meter),
             now=parts.clock(),
             by=auth.by(),
         )

@@ -5,7 +5,7 @@ The API refuses such a request as a whole; a page must still stand, with a windo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 from werkzeug.datastructures import MultiDict
@@ -26,12 +26,12 @@ LABELS = {
 _DATES = ("start_date", "end_date")
 
 
-def lenient(args: Mapping[str, str], now: int) -> tuple[Query, dict[str, str]]:
+def lenient(args: Mapping[str, str], now: int, meta: Sequence[tuple[str, str]] = ()) -> tuple[Query, dict[str, str]]:
     """The query of what can be read, and a sentence for each parameter that cannot; that one takes its default."""
     left, errors = dict(args), dict[str, str]()
     while True:
         try:
-            return Query.parse(with_defaults(left, now), now=now, seq_at=_seq_at), errors
+            return Query.parse(with_defaults(left, now), now=now, seq_at=_seq_at, meta=meta), errors
         except Malformed as error:
             field = error.field or ""
             if field not in left:

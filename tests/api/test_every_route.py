@@ -16,6 +16,9 @@ PUBLIC, SIGNED_IN, METRICS = "anyone", "a signed-in person", "usage.read"
 OTHERS = {
     "GET /": SIGNED_IN,
     "GET /logs": SIGNED_IN,
+    "GET /logs/news": SIGNED_IN,
+    "GET /logs/export": SIGNED_IN,
+    "GET /events/<event>": SIGNED_IN,
     "GET /events/<event>/void": SIGNED_IN,
     "POST /events/<event>/void": SIGNED_IN,
     "GET /meters": SIGNED_IN,

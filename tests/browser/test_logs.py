@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import expect
+from werkzeug.serving import make_server
 
-from tests.web.conftest import EMAIL, PASSWORD
+from tests.web.conftest import EMAIL, PASSWORD, instance_in
+
+NOTHING = re.compile(r"^\s*0 of 90 events")
 
 
 def query(page) -> dict[str, str]:
@@ -159,3 +165,122 @@ def test_nothing_scrolls_sideways_on_a_phone_and_filters_fold(open_page):
     page.fill("#min_quantity", "1900")
     expect(rows(page)).to_have_count(2)
     expect(page.locator(".filters-fold")).to_have_text("Filters · 3")
+
+
+def test_metadata_filters_as_it_is_typed_and_offers_another_field(open_page):
+    page = open_page()
+    page.goto("/logs")
+    page.locator("#meta").press_sequentially("origin=JF", delay=20)
+    expect(head(page)).to_contain_text(NOTHING)
+    page.locator("#meta").press_sequentially("K", delay=20)
+    expect(head(page)).to_contain_text("60 of 90 events")
+    assert query(page)["meta.origin"] == "JFK"
+    expect(page.locator("input[name=meta]")).to_have_count(2)
+    page.locator("input[name=meta]").nth(1).fill("gate=7")
+    expect(head(page)).to_contain_text(NOTHING)
+    page.go_back()
+    expect(head(page)).to_contain_text("60 of 90 events")
+    expect(page.locator("input[name=meta]").first).to_have_value("origin=JFK")
+    expect(page.locator("input[name=meta]").nth(1)).to_have_value("")
+    page.fill("#meta", "nothing")
+    expect(page.locator("#note-meta")).to_contain_text("such as region=eu")
+    expect(head(page)).to_contain_text("60 of 90 events")
+
+
+def test_a_jump_to_a_time_shows_the_page_around_it(open_page):
+    page = open_page()
+    page.goto("/logs?page_size=25")
+    shown = page.locator("#at").input_value()
+    page.click("#page-4")
+    expect(page.locator(".page[aria-current]")).to_have_text("4")
+    page.fill("#at", shown)
+    page.click(".jump button")
+    expect(page.locator(".page[aria-current]")).to_have_text("1")
+    assert query(page)["as_of"] == "90"
+    assert "at" not in query(page)
+
+
+def test_an_export_is_a_file_of_the_list(open_page):
+    page = open_page()
+    page.goto("/logs?meter_id=miles&customer_id=UA&min_quantity=1900")
+    page.click("#export-menu summary")
+    with page.expect_download() as saved:
+        page.click("#export-csv")
+    assert saved.value.suggested_filename == "usage-logs-90.csv"
+    lines = saved.value.path().read_text("utf-8").splitlines()
+    assert len(lines) == 3
+    assert all(",UA," in line for line in lines[1:])
+
+
+def test_the_whole_event_opens_by_key_and_on_its_own_page(open_page):
+    page = open_page()
+    page.goto("/logs?meter_id=miles&customer_id=UA")
+    box = page.locator("#results .open input").first
+    box.focus()
+    page.keyboard.press("Space")
+    detail = page.locator("tr.detail").first
+    expect(detail.locator(".json")).to_have_text('{ "origin": "JFK" }')
+    detail.locator("text=Open on its own page").click()
+    expect(page.locator("h1")).to_have_text("Event")
+    expect(page.locator(".json")).to_contain_text("JFK")
+
+
+@pytest.fixture
+def arriving(tmp_path, chromium, messages):
+    """A page that is signed in, and a way to send it an event more; no message of console or policy may come."""
+    made = arrivals(tmp_path)
+    address, send = next(made)
+    context = chromium.new_context(base_url=address)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.on("console", lambda message: messages.append(message.text))
+    page.goto("/sign-in?next=/logs")
+    page.fill("input[name=email]", EMAIL)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    yield page, send
+    context.close()
+    next(made, None)
+    assert messages == []
+
+
+def arrivals(folder):
+    instance = instance_in(folder)
+    meter, customer = instance.meter("m", "M"), instance.customer("c", None)
+    instance.send(meter, customer, 1)
+    server = make_server("127.0.0.1", 0, instance.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", lambda quantity: instance.send(meter, customer, quantity)
+    server.shutdown()
+    thread.join()
+    instance.services.close()
+
+
+def test_new_events_are_offered_then_followed_and_stand_still_while_a_row_is_open(arriving):
+    page, send = arriving
+    expect(head(page)).to_contain_text("1 event")
+    send(2)
+    send(3)
+    expect(page.locator("#news")).to_contain_text("2 new events", timeout=15_000)
+    expect(rows(page)).to_have_count(1)
+    page.click("#newer")
+    expect(rows(page)).to_have_count(3)
+    page.click("#follow")
+    expect(page.locator("#news")).to_contain_text("Following new events")
+    assert query(page)["live"] == "true"
+    send(4)
+    expect(rows(page)).to_have_count(4)
+    expect(page.locator("tr.fresh")).to_have_count(1)
+    rows(page).first.locator("label.open").click()
+    send(5)
+    expect(page.locator("#news")).to_contain_text("Paused while you read", timeout=10_000)
+    expect(rows(page)).to_have_count(4)
+    rows(page).first.locator("label.open").click()
+    expect(rows(page)).to_have_count(5)
+    page.fill("#min_quantity", "4")
+    expect(rows(page)).to_have_count(2)
+    assert query(page)["live"] == "true"
+    page.click("#stop")
+    expect(page.locator("#follow")).to_be_visible()
+    assert "live" not in query(page)

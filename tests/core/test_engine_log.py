@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluxrate.core import log
 from fluxrate.core.answers import LogPage
 from fluxrate.core.calendar import Window
 from fluxrate.core.model import Meter
@@ -21,6 +23,8 @@ from tests import reference
 from tests.core.worlds import CUSTOMERS, NEWEST, World, make_world, matching, questions
 from tests.generated import examples
 from tests.instances import NOW, make_meter, new, open_instance, reopened, send, unscaled
+
+VOIDED = st.sampled_from([None, True, False])
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +51,30 @@ def expected_key(events: list[reference.Event]) -> list[tuple[str, int, int, str
     return [(event.meter, event.seq, event.ts, event.customer, event.quantity) for event in events]
 
 
+def expected(world: World, query: Query, customers: tuple[str, ...]) -> list[reference.Event]:
+    newest = NEWEST if query.as_of is None else query.as_of
+    return [
+        event
+        for event in matching(world.events, query, customers)
+        if query.window.start <= event.ts < query.window.end
+        and query.voided in (None, world.died.get(event.seq, NEWEST + 1) <= newest)
+    ]
+
+
 @examples(60)
-@given(questions(), st.integers(1, 1_000), st.sampled_from(["asc", "desc"]), st.data())
+@given(questions(), VOIDED, st.integers(1, 1_000), st.sampled_from(["asc", "desc"]), st.data())
 def test_any_page_of_a_filtered_log_is_a_slice_of_the_sorted_list(
-    world: World, question: tuple[Query, tuple[str, ...]], size: int, order: str, data: st.DataObject
+    world: World,
+    question: tuple[Query, tuple[str, ...]],
+    wanted: bool | None,
+    size: int,
+    order: str,
+    data: st.DataObject,
 ) -> None:
-    query, customers = question
-    events = [e for e in matching(world.events, query, customers) if query.window.start <= e.ts < query.window.end]
+    query, customers = replace(question[0], voided=wanted), question[1]
+    newest = NEWEST if query.as_of is None else query.as_of
+    voided = {seq: void for seq, void in world.died.items() if void <= newest}
+    events = expected(world, query, customers)
     listed = reference.newest_first(events)
     listed = listed if order == "desc" else listed[::-1]
     pages = -(-len(listed) // size)
@@ -61,11 +82,66 @@ def test_any_page_of_a_filtered_log_is_a_slice_of_the_sorted_list(
     found = world.parts.engine.log([world.meter], query, page=number, page_size=size, order=order, figure=True)
     assert log_key(found) == expected_key(listed[(number - 1) * size : number * size])
     assert (found.total, found.total_pages) == (len(events), pages)
-    newest = NEWEST if query.as_of is None else query.as_of
-    voided = {seq: void for seq, void in world.died.items() if void <= newest}
-    assert reference.same(found.usage, reference.figure("SUM", [e for e in events if e.seq not in voided], 2))
+    if wanted:
+        assert found.usage is None, "voided events have no figure"
+    else:
+        assert reference.same(found.usage, reference.figure("SUM", [e for e in events if e.seq not in voided], 2))
     marked = {row.event.seq: row.void.seq for row in found.rows if row.void is not None}
     assert marked == {row.event.seq: voided[row.event.seq] for row in found.rows if row.event.seq in voided}
+
+
+@examples(40)
+@given(questions(), VOIDED, st.integers(1, 4_000), st.sampled_from(["asc", "desc"]))
+def test_all_events_in_steps_of_any_length_are_the_whole_sorted_list(
+    world: World, question: tuple[Query, tuple[str, ...]], wanted: bool | None, step: int, order: str
+) -> None:
+    query, customers = replace(question[0], voided=wanted), question[1]
+    events = reference.newest_first(expected(world, query, customers))[:3_000]
+    if not events:
+        return
+    # A step reads a row of the store for each event, so only the newest of them are asked for.
+    query = replace(query, window=replace(query.window, start=events[-1].ts))
+    listed = reference.newest_first(expected(world, query, customers))
+    step = max(step, len(listed) // 50)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log, "STEP", step)
+        patch.setattr(log, "PIECE", 1 + step // 3)
+        as_of, pieces = world.parts.engine.every([world.meter], query, order)
+        found = [row for piece in pieces for row in piece]
+    assert as_of == (NEWEST if query.as_of is None else query.as_of)
+    assert [row.event.seq for row in found] == [e.seq for e in (listed if order == "desc" else listed[::-1])]
+
+
+@examples(40)
+@given(questions(), st.integers(1, 500), st.data())
+def test_a_jump_to_a_time_is_the_page_of_the_newest_event_up_to_it(
+    world: World, question: tuple[Query, tuple[str, ...]], size: int, data: st.DataObject
+) -> None:
+    query, customers = question
+    listed = reference.newest_first(expected(world, query, customers))
+    at = data.draw(st.sampled_from([e.ts for e in listed]) if listed else st.just(NOW)) + data.draw(st.integers(-1, 1))
+    found = world.parts.engine.log([world.meter], query, page_size=size, at=at)
+    newer = sum(event.ts > at for event in listed)
+    assert found.page == (min(newer, max(len(listed) - 1, 0)) // size) + 1
+    assert [row.event.seq for row in found.rows] == [e.seq for e in listed[(found.page - 1) * size :][:size]]
+
+
+def test_a_list_in_steps_leaves_out_what_arrives_while_it_is_read(tmp_path: Path) -> None:
+    parts = open_instance(tmp_path / "instance")
+    meter = make_meter(parts)
+    sent = send(parts, [new(meter, NOW + i) for i in range(60)], [meter])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log, "STEP", 10)
+        as_of, pieces = parts.engine.every([meter], Query(Window(0, 2 * NOW, "UTC"), voided=False))
+        found = list(next(pieces))
+        send(parts, [new(meter, NOW + i) for i in range(60)], [meter])
+        parts.store.voids.add(sent[5].seq, "late", "cli", NOW)
+        parts.live.refresh()
+        found += [row for piece in pieces for row in piece]
+    assert [row.event.seq for row in found] == [event.seq for event in sent[::-1]]
+    assert not any(row.void for row in found), "voided only afterwards"
+    assert as_of == sent[-1].seq
+    parts.store.close()
 
 
 @pytest.fixture(scope="module")
