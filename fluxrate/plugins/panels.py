@@ -72,7 +72,7 @@ def trend(context: PanelContext) -> Mapping[str, Any] | None:
     groups = offered(context.query.window)
     group = context.query.group_by if context.query.group_by in groups else None
     group = group or fitting(context.query.window)
-    compared = _compare(context, context.meter, group)
+    compared = _compare(context, context.meter, group, before_by=group)
     engine, now = context.services.engine, context.services.clock()
     empty = not compared.usage.event_count
     return {
@@ -106,11 +106,12 @@ def meters(context: PanelContext) -> Mapping[str, Any] | None:
     }
 
 
-def _compare(context: PanelContext, meter: Meter, group: str) -> Comparison:
+def _compare(context: PanelContext, meter: Meter, group: str, before_by: str | None = None) -> Comparison:
     engine = context.services.engine
     query: Query = replace(context.query, group_by=group, fill="zero")
     earlier = before(query.window, context.services.clock())
-    return Comparison(engine.usage(meter, query), engine.usage(meter, replace(query, window=earlier, group_by=None)))
+    previous = replace(query, window=earlier, group_by=before_by)
+    return Comparison(engine.usage(meter, query), engine.usage(meter, previous))
 
 
 def _local(instant: int, zone: str) -> datetime:

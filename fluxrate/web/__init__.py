@@ -18,7 +18,21 @@ from fluxrate import __version__
 from fluxrate.core.amounts import to_number
 from fluxrate.http import auth
 from fluxrate.plugin import services
-from fluxrate.web import audit, charts, dashboard, formats, fragments, health, links, logs, periods, sign_in, voids
+from fluxrate.web import (
+    audit,
+    bars,
+    charts,
+    dashboard,
+    find,
+    formats,
+    fragments,
+    health,
+    links,
+    logs,
+    periods,
+    sign_in,
+    voids,
+)
 
 __all__ = ["blueprint", "error_page"]
 
@@ -28,6 +42,7 @@ ROUTES = (
     ("/", "dashboard", dashboard.page, ("GET",)),
     ("/logs", "logs", logs.page, ("GET",)),
     ("/events/<event>/void", "void", voids.page, ("GET", "POST")),
+    ("/find", "find", find.page, ("GET",)),
     ("/settings/audit", "audit", audit.page, ("GET",)),
     ("/settings/health", "health", health.page, ("GET",)),
     ("/sign-in", "sign_in", sign_in.sign_in, ("GET", "POST")),
@@ -54,6 +69,7 @@ GLOBALS = {
     "points": periods.points,
     "span": periods.span,
     "line_chart": charts.line_chart,
+    "bar_chart": bars.bar_chart,
     "sparkline": charts.sparkline,
     "describe": charts.describe,
     "scaled": to_number,
