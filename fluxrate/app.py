@@ -32,7 +32,7 @@ from fluxrate.core.revenue.reading import Revenue
 from fluxrate.core.services import Services
 from fluxrate.core.store import Store, copying
 from fluxrate.core.vitals import Vitals
-from fluxrate.http import auth, headers, problem, traffic
+from fluxrate.http import auth, headers, packed, problem, traffic
 from fluxrate.http.slashes import MergeSlashes
 from fluxrate.plugin import EXTENSION, Plugin
 from fluxrate.plugins import (
@@ -114,6 +114,7 @@ def create_app(
     copying.put_to_use(parts.store)
     parts.live.load()
     headers.register(app)
+    packed.register(app)
     traffic.register(app)
     problem.register(app, web.error_page)
     if parts.key_rate.per_minute:

@@ -52,9 +52,8 @@ def test_the_name_carries_the_version(row: Vendored) -> None:
 
 def test_every_vendored_file_is_listed() -> None:
     """Whatever lies under a static folder with a version in its name has a row."""
-    found = {
-        p.relative_to(ROOT).as_posix() for p in (ROOT / "fluxrate").rglob("static/**/*") if VERSIONED.search(p.name)
-    }
+    carried = (*(ROOT / "fluxrate").rglob("static/**/*"), *(ROOT / "tests" / "browser" / "vendor").iterdir())
+    found = {p.relative_to(ROOT).as_posix() for p in carried if VERSIONED.search(p.name)}
     assert found == {row.path for row in _rows()}
 
 

@@ -20,10 +20,12 @@ from fluxrate.http import auth
 from fluxrate.plugin import services
 from fluxrate.web import (
     audit,
+    bars,
     charts,
     customer_pages,
     dashboard,
     events,
+    find,
     first_run,
     formats,
     fragments,
@@ -69,6 +71,7 @@ ROUTES = (
     ("/settings/keys", "keys", keys.page, ("GET", "POST")),
     ("/settings/keys/<key>/revoke", "key_revoke", keys.revoke, ("GET", "POST")),
     ("/settings/accounts", "accounts", people.page, ("GET", "POST")),
+    ("/find", "find", find.page, ("GET",)),
     ("/settings/audit", "audit", audit.page, ("GET",)),
     ("/settings/health", "health", health.page, ("GET",)),
     ("/sign-in", "sign_in", sign_in.sign_in, ("GET", "POST")),
@@ -97,6 +100,7 @@ GLOBALS = {
     "aligned": periods.aligned,
     "span": periods.span,
     "line_chart": charts.line_chart,
+    "bar_chart": bars.bar_chart,
     "sparkline": charts.sparkline,
     "describe": charts.describe,
     "scaled": to_number,

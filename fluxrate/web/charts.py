@@ -4,6 +4,9 @@ A chart is fluid without scaling its text: axis labels stand at percentages of t
 lives in a nested SVG that stretches (its stroke does not). Sizes are attributes, colours are classes, because the
 page's policy allows no inline style. Every text goes through Markup.format and is escaped there.
 
+With script, chart.js draws the same series with uPlot from the JSON beside the picture, where one can zoom. That JSON
+has the texts that are read out, made here; its numbers are binary floats and only say where a point stands.
+
 Values stay exact; only pixel positions become decimals, rounded to a hundredth of a pixel.
 """
 
@@ -15,7 +18,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from fluxrate.core.model import Number
@@ -32,7 +37,8 @@ CHARACTER = 7
 class Point:
     """One bucket as it is drawn; `state` is "", "part" (cut by the window) or "so far".
 
-    `tick` stands under the axis (empty for most), `period` is the name in full.
+    `tick` stands under the axis (empty for most), `period` is the name in full. `first` and `last` are the `start_date`
+    and `end_date` of the window that is this bucket alone; a chart whose points have none cannot be zoomed.
     """
 
     tick: str
@@ -40,6 +46,8 @@ class Point:
     value: Number | None
     events: int
     state: str = ""
+    first: str = ""
+    last: str = ""
 
 
 def ticks(top: Number | None, *, whole: bool) -> tuple[Number, ...]:
@@ -62,44 +70,49 @@ def line_chart(
     table: str,
     height: int = 280,
     before: Sequence[Point] = (),
+    zoom: bool = False,
+    events: str = "",
 ) -> Markup:
     """The chart of one series; `table` is the id of the table with the same numbers, which the readout reads.
 
-    `before` is the previous period, drawn dashed bucket by bucket under this one.
+    `before` is the previous period, drawn dashed bucket by bucket under this one. `zoom` adds the data for uPlot, and
+    `events` is the address of the log that a press on a point opens, to which the point's window is added.
     """
     before = before[: len(points)]
     values = [p.value for p in (*points, *before) if p.value is not None]
     lines = ticks(max(values, default=None), whole=all(isinstance(v, int) for v in values))
-    scale = _Scale(len(points), lines[-1], height)
+    scale = Scale(len(points), lines[-1], height)
     gutter = max(len(rounded(v)) for v in lines) * CHARACTER + 12
     return Markup(
-        '<div class="chart{}" data-chart="{}" data-ys="{}" tabindex="0" role="group" aria-label="{}">'
+        '<div class="chart{}" data-chart="{}" data-ys="{}"{} tabindex="0" role="group" aria-label="{}">'
         '<svg class="chart-axis" width="{}" height="{}" aria-hidden="true">{}</svg>'
         '<svg class="chart-plot" height="{}" aria-hidden="true">{}{}{}{}{}'
         '<line class="chart-cursor" x1="0" x2="0" y1="{}" y2="{}"/><circle class="chart-spot" r="4"/></svg>'
-        '<output class="chart-readout" hidden></output></div>'
+        '<output class="chart-readout" hidden></output>{}</div>'
     ).format(
         Markup(" chart-open") if points and points[-1].state else "",
         table,
         " ".join("" if p.value is None else scale.y(p.value) for p in points),
+        Markup(' data-events="{}"').format(events) if events else "",
         label,
         gutter,
         height,
-        _axis(lines, scale, gutter, unit),
+        axis(lines, scale, gutter),
         height,
-        _grid(lines, scale),
-        _before(before, scale) if _any(before) else "",
-        *((_line(points, scale), _marks(points, scale)) if _any(points) else ("", "")),
-        _times(points, scale),
+        grid(lines, scale),
+        _before(before, scale) if any_events(before) else "",
+        *((_line(points, scale), _marks(points, scale)) if any_events(points) else ("", "")),
+        times(points, scale),
         TOP,
         height - BOTTOM,
+        _zoomable(points, before, lines, unit, gutter) if zoom and len(points) > 1 else "",
     )
 
 
 def sparkline(points: Sequence[Point], *, label: str, height: int = 36) -> Markup:
     """A small line on a zero baseline; `label` says in words what it shows."""
     values = [p.value for p in points if p.value is not None]
-    scale = _Scale(len(points), max(values, default=0) or 1, height, top=4, bottom=4)
+    scale = Scale(len(points), max(values, default=0) or 1, height, top=4, bottom=4)
     return Markup(
         '<svg class="spark" height="{}" role="img" aria-label="{}">'
         '<line class="chart-base" x1="0" x2="100%" y1="{}" y2="{}"/>{}{}</svg>'
@@ -108,7 +121,7 @@ def sparkline(points: Sequence[Point], *, label: str, height: int = 36) -> Marku
         label,
         height - 3.5,
         height - 3.5,
-        *((_line(points, scale), _marks(points, scale, small=True)) if _any(points) else ("", "")),
+        *((_line(points, scale), _marks(points, scale, small=True)) if any_events(points) else ("", "")),
     )
 
 
@@ -116,7 +129,9 @@ _Piece = tuple[int, Number, Number]
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
+class Scale:
+    """Where a value and a bucket stand: `height` pixels high, of which `top` and `bottom` are left free."""
+
     count: int
     top_value: Number
     height: int
@@ -124,24 +139,28 @@ class _Scale:
     bottom: int = BOTTOM
 
     def y(self, value: Number) -> str:
+        """Pixels from the top."""
         room = self.height - self.top - self.bottom
-        return _pixels(self.height - self.bottom - room * Fraction(value) / Fraction(self.top_value))
+        return pixels(self.height - self.bottom - room * Fraction(value) / Fraction(self.top_value))
 
     def x(self, i: int, width: int) -> str:
-        return _pixels(Fraction(width, 2) if self.count == 1 else Fraction(width * i, self.count - 1))
+        """How far bucket `i` is along `width`; the first and the last stand at its ends."""
+        return pixels(Fraction(width, 2) if self.count == 1 else Fraction(width * i, self.count - 1))
 
 
-def _axis(lines: Sequence[Number], scale: _Scale, gutter: int, unit: str | None) -> Markup:
+def axis(lines: Sequence[Number], scale: Scale, gutter: int) -> Markup:
+    """The labels of the grid lines, right-aligned in a gutter of this many pixels."""
     labels = Markup('<text class="chart-label" x="{}" y="{}" dy="4" text-anchor="end">{}</text>')
     return Markup("").join(labels.format(gutter - 10, scale.y(v), rounded(v)) for v in lines)
 
 
-def _grid(lines: Sequence[Number], scale: _Scale) -> Markup:
+def grid(lines: Sequence[Number], scale: Scale) -> Markup:
+    """The lines at round numbers; the one at zero is the base."""
     rule = Markup('<line class="{}" x1="0" x2="100%" y1="{}" y2="{}"/>')
     return Markup("").join(rule.format("chart-grid" if v else "chart-base", scale.y(v), scale.y(v)) for v in lines)
 
 
-def _line(points: Sequence[Point], scale: _Scale) -> Markup:
+def _line(points: Sequence[Point], scale: Scale) -> Markup:
     """The stretching part: a path for what is complete, a dashed one to the bucket that is still growing.
 
     A bucket that the window cuts stands apart: a line to it would show a fall that is only the window's edge.
@@ -159,7 +178,7 @@ def _line(points: Sequence[Point], scale: _Scale) -> Markup:
     ).format(scale.height, WIDTH, scale.height, _path(solid, scale), _path(dashed, scale))
 
 
-def _before(points: Sequence[Point], scale: _Scale) -> Markup:
+def _before(points: Sequence[Point], scale: Scale) -> Markup:
     pieces = [
         (i, one.value, two.value)
         for i, (one, two) in enumerate(pairwise(points))
@@ -171,7 +190,42 @@ def _before(points: Sequence[Point], scale: _Scale) -> Markup:
     ).format(scale.height, WIDTH, scale.height, _path(pieces, scale))
 
 
-def _path(pieces: Sequence[_Piece], scale: _Scale) -> str:
+def _zoomable(
+    points: Sequence[Point], before: Sequence[Point], lines: Sequence[Number], unit: str | None, gutter: int
+) -> Markup:
+    """A block of JSON, no script: `<`, `>`, `&` and quotes are escaped in it, so no name can end it."""
+    data: dict[str, Any] = {
+        "gutter": gutter,
+        "lines": [[float(line), rounded(line)] for line in lines],
+        "ticks": [point.tick for point in points],
+        "periods": [point.period for point in points],
+        "states": [point.state for point in points],
+        "first": [point.first for point in points],
+        "last": [point.last for point in points],
+        "events": [number(point.events) for point in points],
+        "values": _places(points),
+        "texts": _texts(points, unit),
+        "before": {
+            "values": _places(before),
+            "texts": _texts(before, unit),
+            "periods": [point.period for point in before],
+        },
+    }
+    return Markup('<script type="application/json" class="chart-data">{}</script>').format(
+        htmlsafe_json_dumps(data, ensure_ascii=False, separators=(",", ":"))
+    )
+
+
+def _places(points: Sequence[Point]) -> list[float | None]:
+    return [None if point.value is None else float(point.value) for point in points]
+
+
+def _texts(points: Sequence[Point], unit: str | None) -> list[str]:
+    measure = f" {unit}" if unit else ""
+    return [number(point.value) + (measure if point.value is not None else "") for point in points]
+
+
+def _path(pieces: Sequence[_Piece], scale: Scale) -> str:
     parts, end = [], -1
     for i, one, two in pieces:
         if i != end:
@@ -181,7 +235,7 @@ def _path(pieces: Sequence[_Piece], scale: _Scale) -> str:
     return "".join(parts)
 
 
-def _marks(points: Sequence[Point], scale: _Scale, *, small: bool = False) -> Markup:
+def _marks(points: Sequence[Point], scale: Scale, *, small: bool = False) -> Markup:
     """Dots where a line cannot show a value: alone between gaps, or not whole (hollow, with its name)."""
     dot = Markup('<circle class="{}" cx="{}%" cy="{}" r="{}"/>')
     name = Markup('<text class="chart-label" x="{}%" dx="9" y="{}" dy="4">{}</text>')
@@ -203,7 +257,7 @@ def _alone(points: Sequence[Point], i: int) -> bool:
     return all(value is None for value in near)
 
 
-def _times(points: Sequence[Point], scale: _Scale) -> Markup:
+def times(points: Sequence[Point], scale: Scale) -> Markup:
     """The ticks under the axis; every other one gives way on a narrow screen."""
     text = Markup('<text class="chart-label{}" x="{}%" y="{}" text-anchor="{}">{}</text>')
     named = [i for i, point in enumerate(points) if point.tick]
@@ -220,7 +274,7 @@ def _times(points: Sequence[Point], scale: _Scale) -> Markup:
     )
 
 
-def _any(points: Sequence[Point]) -> bool:
+def any_events(points: Sequence[Point]) -> bool:
     """Whether there is anything to draw: a line of zeros would say that usage was measured."""
     return any(point.events for point in points)
 
@@ -236,7 +290,8 @@ def _exact(value: Fraction) -> Number:
     return value.numerator if value.denominator == 1 else Decimal(value.numerator) / Decimal(value.denominator)
 
 
-def _pixels(value: Fraction) -> str:
+def pixels(value: Fraction) -> str:
+    """A length as SVG writes it, to a hundredth."""
     return f"{float(value):.2f}".rstrip("0").rstrip(".")
 
 

@@ -53,6 +53,16 @@ def span(start: int, end: int, zone: str) -> str:
     return f"{_minute(first, first.year != last.year)} – {_minute(last, True)}"
 
 
+def ends(start: int, end: int, zone: str) -> tuple[str, str]:
+    """The window as `start_date` and `end_date`: local days where both ends are midnights, else instants with their
+    offset, since a local hour may come twice.
+    """
+    first, after = at(start, zone), at(end, zone)
+    if first.time() == time() == after.time():
+        return first.date().isoformat(), at(end - 1, zone).date().isoformat()
+    return first.isoformat(), after.isoformat()
+
+
 def _step(count: int, group: str) -> int:
     fewest = -(-count // TICKS)
     return next((step for step in STEPS.get(group, ()) if step >= fewest), fewest or 1)
@@ -69,7 +79,12 @@ def _point(bucket: Bucket, group: str, zone: str, now: int, with_year: bool, tic
     local = at(bucket.start, zone)
     state = "so far" if bucket.end > now else "part" if _is_cut(bucket, group, zone) else ""
     return Point(
-        _tick(local, group) if tick else "", _period(local, group, with_year), bucket.usage, bucket.event_count, state
+        _tick(local, group) if tick else "",
+        _period(local, group, with_year),
+        bucket.usage,
+        bucket.event_count,
+        state,
+        *ends(bucket.start, bucket.end, zone),
     )
 
 

@@ -148,10 +148,10 @@ def test_the_chart_reads_out_what_its_table_says(open_page):
     page.locator("h1").hover()
     page.keyboard.press("Tab")
     expect(readout).to_be_hidden()
-    page.locator(".chart-plot").hover(position={"x": 5, "y": 50})
+    page.locator(".u-over").hover(position={"x": 5, "y": 50})
     first = page.locator("#trend-table tbody tr").first.locator("td").first.inner_text
     page.click("text=Show table")
-    page.locator(".chart-plot").hover(position={"x": 5, "y": 50})
+    page.locator(".u-over").hover(position={"x": 5, "y": 50})
     expect(readout).to_contain_text(first())
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from xml.etree import ElementTree
 
 import pytest
 
-from fluxrate.web import charts
+from fluxrate.web import bars, charts
 from fluxrate.web.charts import Point
 
 HOSTILE = "\"><script>alert(1)</script>&'<style>"
@@ -114,3 +115,53 @@ def test_the_largest_value_touches_its_grid_line():
 def test_a_chart_is_described_in_one_sentence():
     points = [Point("a", "1 Nov", 5, 1), Point("b", "2 Nov", 1234, 1)]
     assert charts.describe(points, "calls") == "From 1 Nov to 2 Nov; the most was 1,234 calls on 2 Nov."
+
+
+def series(*values, **more):
+    return bars.Series("A", values, **more)
+
+
+def days(count, state=""):
+    return [Point(f"t{i}", f"Period {i}", None, 1, state) for i in range(count)]
+
+
+def test_bars_are_stacked_from_zero():
+    html = str(bars.bar_chart(days(2), [series(50, 100), series(50, 0)], label="x", table="t"))
+    found = re.findall(r'<rect class="chart-bar (\S+)" x="(\S+)%" width="35%" y="(\S+)" height="(\S+)"', html)
+    assert found == [
+        ("series-1", "7.5", "132", "120"),
+        ("series-2", "7.5", "12", "120"),
+        ("series-1", "57.5", "12", "240"),
+    ]
+
+
+def test_eight_series_have_colours_and_the_rest_is_grey():
+    many = [series(1) for _ in range(10)]
+    html = str(bars.bar_chart(days(1), many, label="x", table="t"))
+    assert html.count('class="chart-bar series-other"') == 2
+    assert 'class="chart-bar series-8"' in html
+    html = str(bars.bar_chart(days(1), [series(1, other=True)], label="x", table="t"))
+    assert "series-1" not in html
+
+
+@pytest.mark.parametrize("values", [[], [0], [None], [Decimal("0.5")], [10**18], [Decimal("1234.567")]])
+def test_bars_are_well_formed_whatever_they_show(values):
+    parse(bars.bar_chart(days(len(values)), [series(*values)] * 3, label="x", table="t"))
+
+
+def test_hostile_series_stay_text():
+    named = bars.Series(HOSTILE, [1], url=HOSTILE)
+    html = bars.bar_chart([Point(HOSTILE, HOSTILE, 1, 1)], [named], label=HOSTILE, table=HOSTILE)
+    parse(html)
+    assert "<script" not in html
+
+
+def test_the_data_for_zooming_cannot_end_its_block_and_has_exact_texts():
+    points = [Point("a", "a</script><b>", Decimal("12345678901234567.89"), 1, "", "2026-01-01", "2026-01-01")] * 2
+    html = str(charts.line_chart(points, label="x", unit="</script>", table="t", zoom=True, before=points))
+    parse(html)
+    assert html.count("</script>") == 1
+    data = json.loads(re.search(r'class="chart-data">(.*)</script>', html)[1])
+    assert data["texts"][0] == "12,345,678,901,234,567.89 </script>"
+    assert data["first"] == ["2026-01-01"] * 2
+    assert html.count("chart-before") == 1

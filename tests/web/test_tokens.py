@@ -13,7 +13,8 @@ TEXT_PAIRS = [
     *((text, ground) for text in ("good", "warn") for ground in ("page", "panel")),
     ("on-accent", "accent"),
 ]
-MARK_PAIRS = [(mark, ground) for mark in ("accent", "second", "bad", "warn") for ground in ("page", "panel")]
+SERIES = [*(f"series-{i}" for i in range(1, 9)), "series-other"]
+MARK_PAIRS = [(mark, ground) for mark in ("accent", "second", "bad", "warn", *SERIES) for ground in ("page", "panel")]
 
 
 def tokens() -> dict[str, tuple[str, str]]:
@@ -49,13 +50,13 @@ def test_chart_marks_reach_three_to_one(mark, ground, theme):
 
 
 def test_colours_live_in_the_tokens_only():
-    for name in ("app.css", "pages.css"):
+    for name in ("app.css", "pages.css", "charts.css"):
         css = (STATIC / name).read_text()
         without_print = css[: css.find("@media print")] if "@media print" in css else css
         assert not re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[^{}]*;)", without_print), name
 
 
 def test_every_token_that_is_used_exists():
-    css = "".join((STATIC / name).read_text() for name in ("tokens.css", "app.css", "pages.css"))
+    css = "".join((STATIC / name).read_text() for name in ("tokens.css", "app.css", "pages.css", "charts.css"))
     defined = set(re.findall(r"(--[\w-]+):", css))
     assert set(re.findall(r"var\((--[\w-]+)", css)) <= defined

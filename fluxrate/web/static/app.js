@@ -23,6 +23,7 @@
       // Storage may be forbidden; the choice then lasts for this page.
     }
     showTheme();
+    document.dispatchEvent(new CustomEvent("fluxrate:theme"));
   }
 
   // Copy: the clipboard API exists only on https and localhost, so a plain http address falls back to a selection.
@@ -31,6 +32,7 @@
     if (navigator.clipboard) await navigator.clipboard.writeText(text);
     else copySelected(text);
     button.dataset.copied = "";
+    say("Copied.");
     setTimeout(() => delete button.dataset.copied, 1200);
   }
 
@@ -43,6 +45,23 @@
     document.execCommand("copy");
     box.remove();
   }
+
+  // Toasts: what was done, said once and then gone. The server sends one as <p hx-swap-oob="beforeend:#toasts">.
+  function say(text) {
+    const line = document.createElement("p");
+    line.textContent = text;
+    document.getElementById("toasts")?.append(line);
+    fade();
+  }
+
+  function fade() {
+    for (const line of document.querySelectorAll("#toasts > :not([data-fading])")) {
+      line.dataset.fading = "";
+      setTimeout(() => line.remove(), 6000);
+    }
+  }
+
+  document.addEventListener("fluxrate:say", (event) => say(event.detail));
 
   function closeMenus(except) {
     for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== except) menu.open = false;
@@ -64,7 +83,14 @@
   });
 
   // Keys
-  const PLACES = { d: "[data-place=dashboard]", l: "[data-place=logs]", h: "[data-place=health]", a: "[data-place=audit]" };
+  const PLACES = {
+    d: "[data-place=dashboard]",
+    l: "[data-place=logs]",
+    m: "[data-place=meters]",
+    c: "[data-place=customers]",
+    h: "[data-place=health]",
+    a: "[data-place=audit]",
+  };
   let leader = 0;
 
   function typing(at) {
@@ -74,8 +100,7 @@
   function press(event) {
     if (event.key === "Escape") return closeMenus(null);
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const chart = event.target.closest("[data-chart]");
-    if (chart && readKey(chart, event.key)) return event.preventDefault();
+    if (event.defaultPrevented) return;
     if (typing(event.target) || document.querySelector("dialog[open]")) return;
     if (event.key === "/") {
       const search = document.querySelector("[data-search]");
@@ -93,78 +118,6 @@
 
   document.addEventListener("keydown", press);
 
-  // Charts: the readout shows what the chart's own table says, so the two can never differ.
-  const tableOf = (chart) => document.getElementById(chart.dataset.chart);
-
-  function read(chart, index) {
-    const rows = tableOf(chart)?.tBodies[0]?.rows;
-    const ys = chart.dataset.ys.split(" ");
-    if (!rows?.length) return;
-    const i = Math.max(0, Math.min(ys.length - 1, index));
-    chart.dataset.at = i;
-    const plot = chart.querySelector(".chart-plot").getBoundingClientRect();
-    const box = chart.getBoundingClientRect();
-    const share = ys.length === 1 ? 0.5 : i / (ys.length - 1);
-    place(chart, share, ys[i]);
-    write(chart, rows[i], plot.left - box.left + share * plot.width, box.width);
-  }
-
-  function place(chart, share, y) {
-    const x = `${share * 100}%`;
-    const cursor = chart.querySelector(".chart-cursor");
-    const spot = chart.querySelector(".chart-spot");
-    cursor.setAttribute("x1", x);
-    cursor.setAttribute("x2", x);
-    spot.setAttribute("cx", x);
-    spot.setAttribute("cy", y || -99);
-    chart.classList.add("chart-reading");
-  }
-
-  function write(chart, row, x, width) {
-    const readout = chart.querySelector(".chart-readout");
-    const lines = [...row.cells].map((cell, i) => {
-      const line = document.createElement(i === 1 ? "b" : "span");
-      line.textContent = cell.dataset.read || cell.textContent.trim();
-      return line;
-    });
-    readout.replaceChildren(...lines);
-    readout.hidden = false;
-    const room = readout.offsetWidth;
-    const left = x + 12 + room > width ? x - 12 - room : x + 12;
-    readout.style.left = `${Math.max(0, left)}px`;
-  }
-
-  function stopReading(chart) {
-    chart.classList.remove("chart-reading");
-    chart.querySelector(".chart-readout").hidden = true;
-    delete chart.dataset.at;
-  }
-
-  function readKey(chart, key) {
-    const last = chart.dataset.ys.split(" ").length - 1;
-    const at = chart.dataset.at === undefined ? last + 1 : Number(chart.dataset.at);
-    const next = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[key];
-    if (next === undefined) return false;
-    read(chart, next);
-    return true;
-  }
-
-  document.addEventListener("pointermove", (event) => {
-    const chart = event.target.closest?.("[data-chart]");
-    for (const other of document.querySelectorAll(".chart-reading")) {
-      if (other !== chart && other !== document.activeElement) stopReading(other);
-    }
-    if (!chart) return;
-    const plot = chart.querySelector(".chart-plot").getBoundingClientRect();
-    const count = chart.dataset.ys.split(" ").length;
-    read(chart, Math.round(((event.clientX - plot.left) / plot.width) * (count - 1)));
-  });
-
-  document.addEventListener("focusout", (event) => {
-    const chart = event.target.closest?.("[data-chart]");
-    if (chart) stopReading(chart);
-  });
-
   // What htmx swapped in, or could not
   function markFields() {
     for (const note of document.querySelectorAll(".field .note")) {
@@ -175,6 +128,7 @@
   }
 
   document.addEventListener("htmx:after:swap", () => {
+    fade();
     showTheme();
     markFields();
   });

@@ -1,0 +1,38 @@
+"""Static files travel compressed to those who take it; pages never do, since they carry a secret."""
+
+from __future__ import annotations
+
+import gzip
+
+from fluxrate.web import STATIC
+
+NAME = "htmx-4.0.1.min.js"
+
+
+def get(instance, path, **headers):
+    return instance.client.get(path, headers={"Accept-Encoding": "gzip, br"} | headers)
+
+
+def test_a_static_file_is_compressed(empty):
+    answer = get(empty, f"/static/{NAME}")
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in answer.headers["Vary"]
+    assert gzip.decompress(answer.data) == (STATIC / NAME).read_bytes()
+    assert int(answer.headers["Content-Length"]) == len(answer.data) < 20_000
+
+
+def test_it_is_plain_for_who_takes_no_gzip(empty):
+    answer = empty.client.get(f"/static/{NAME}", headers={"Accept-Encoding": "gzip;q=0"})
+    assert "Content-Encoding" not in answer.headers
+    assert answer.data == (STATIC / NAME).read_bytes()
+
+
+def test_a_known_file_is_not_sent_again(empty):
+    tag = get(empty, f"/static/{NAME}").headers["ETag"]
+    again = get(empty, f"/static/{NAME}", **{"If-None-Match": tag})
+    assert again.status_code == 304
+    assert again.data == b""
+
+
+def test_a_page_is_not_compressed(empty):
+    assert "Content-Encoding" not in get(empty, "/").headers
