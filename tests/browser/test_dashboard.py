@@ -67,7 +67,7 @@ def test_a_bucket_of_the_trend_opens_its_events(open_page, press):
         page.keyboard.press("End")
         page.keyboard.press("Enter")
     else:
-        plot = page.locator(".chart-plot").bounding_box()
+        plot = page.locator(".u-over:visible, .chart-plot:visible").first.bounding_box()
         page.mouse.move(plot["x"] + plot["width"] - 2, plot["y"] + 60)
         page.mouse.click(plot["x"] + plot["width"] - 2, plot["y"] + 60)
     assert figure_of_log(page) == last
