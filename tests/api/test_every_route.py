@@ -22,6 +22,9 @@ OTHERS = {
     "GET /events/<event>/void": SIGNED_IN,
     "POST /events/<event>/void": SIGNED_IN,
     "GET /meters": SIGNED_IN,
+    "POST /panels": SIGNED_IN,
+    "GET /panels/<name>": SIGNED_IN,
+    "GET /find": SIGNED_IN,
     "GET /meters/new": SIGNED_IN,
     "POST /meters/new": SIGNED_IN,
     "GET /meters/<meter>": SIGNED_IN,
@@ -69,6 +72,7 @@ EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 CALLERS = ("none", "bad key", "revoked key", *SCOPES, "session without token", "session")
 PLACES = {
     "<meter>": "calls",
+    "<name>": "trend",
     "<customer>": "acme",
     "<key>": "nope",
     "<plan>": "nope",
