@@ -27,7 +27,7 @@ run: $(VENV)/.ready-run ## serve the demo at http://127.0.0.1:8000 (ARGS="--port
 	@$(BIN)/python -m fluxrate demo $(ARGS)
 
 test: $(VENV)/.ready-test ## run the tests (ARGS="-k window" for some)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 torture: $(VENV)/.ready-test ## kill servers under load, 100 times on each store (ROUNDS=500 for more)
 	FLUXRATE_TEST_TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -s tests/torture $(ARGS)
