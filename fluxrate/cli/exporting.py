@@ -40,7 +40,10 @@ def export_command(
     order: str,
     **filters: str | None,
 ) -> None:
-    """Write raw events to standard output as CSV or NDJSON, in constant memory; works beside a running server."""
+    """Write raw events to standard output.
+
+    As CSV or NDJSON, in constant memory; works beside a running server.
+    """
     parts = command_services(config)
     meters = list({meter.pk: meter for meter in (meter_of(parts, ref) for ref in meter_refs)}.values())
     query = Query.parse(

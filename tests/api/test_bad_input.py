@@ -71,8 +71,8 @@ def nothing_fails(caplog):
 
 
 def filled(path: str) -> str:
-    named = {"{meter}": "calls", "{customer}": "acme", "{key}": "nope", "{event}": "nope"}
-    return re.sub(r"\{\w+\}", lambda found: named[found[0]], path)
+    named = {"{meter}": "calls", "{customer}": "acme"}
+    return re.sub(r"\{\w+\}", lambda found: named.get(found[0], "nope"), path)
 
 
 def judge(response, what: object) -> None:
@@ -117,7 +117,9 @@ def test_in_every_path(api, calls):
             named = re.sub(r"\{\w+\}", lambda _, escaped=escaped: escaped, path)
             response = api.call(method, named, json=None if method == "GET" else VALID.get(path, {}))
             judge(response, (method, path, text))
-            assert response.status_code in (200, 404, 405), (method, path, text, response.text)
+            # An upsert makes what is not there yet, so what is wrong is the id itself or the empty body.
+            upsert = (400, 422) if "/by-external-id/" in path else ()
+            assert response.status_code in (200, 404, 405, *upsert), (method, path, text, response.text)
 
 
 def test_in_every_field_of_a_body(api, calls):
