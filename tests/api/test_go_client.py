@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from waitress import create_server
 
+from fluxrate.draining import Loop
 from tests.callers import Api, counts, exact, make_key
 
 ATTEMPTS = 3
@@ -77,13 +78,15 @@ def api(app):
 
 @pytest.fixture
 def port(app):
-    server = create_server(app, host="127.0.0.1", port=0, threads=8)
-    thread = threading.Thread(target=server.run)
+    served = {}
+    server = create_server(app, map=served, host="127.0.0.1", port=0, threads=8)
+    loop = Loop(served, [server], server.task_dispatcher)
+    thread = threading.Thread(target=loop.run)
     thread.start()
     yield server.effective_port
-    server.trigger.pull_trigger(server.close)
+    loop.stop()
     thread.join(10)
-    server.task_dispatcher.shutdown()
+    loop.close()
 
 
 @pytest.fixture
