@@ -59,8 +59,12 @@ class _Choice:
             self.index, self.dead = subset.index, subset.of(self.dead)
         self.first, self.last = self.index.frame.between(window.start, window.end)
         self.keep = {*columns, *properties(meter)}
-        added = [frame.window(window.start, window.end) for frame in snapshot.added(seq) if len(frame)]
-        self.frames = [self._passing(frame) for frame in added if len(frame)]
+        added = snapshot.added(seq)
+        self.frames = [self._passing(frame.window(window.start, window.end)) for frame in added]
+        self.frames = [frame for frame in self.frames if len(frame)]
+        # Of all newcomers together it is known how they stand beside the base, and not of some of them.
+        whole = len(added) == 1 and added[0] is snapshot.tail and not meter.filters
+        self.fresh = snapshot.fresh(window.start, window.end) if whole else None
 
     def _counted(self, frame: Frame) -> Mask:
         mask = filters.meter_mask(frame, self.scope.meter, self.scope.coder)
@@ -80,7 +84,7 @@ class _Choice:
         removed = self._removed()
         looks = filters.looks_at_rows(self.scope.query)
         if removed is not None and not looks and not self.lanes:
-            return self._indexed(Selection(self.index.time, self.first, self.last, removed))
+            return self._indexed(Selection(self.index.time, self.first, self.last, removed, fresh=self.fresh))
         if removed is not None and not looks and len(self.lanes) == 1 and len(self.lanes[0][1]) == 1:
             return self._indexed(self._lane(*self.lanes[0], removed))
         return self._scanned()

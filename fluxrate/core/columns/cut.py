@@ -8,18 +8,27 @@ indexes answer; columns are made only when a metric asks for them, or asks with 
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.arrangement import Arrangement
 from fluxrate.core.columns.frame import Frame, Some, merge_cells
 from fluxrate.core.columns.keys import CUSTOMER, Key
+from fluxrate.core.columns.newcomers import Fresh
 from fluxrate.core.columns.types import Codes, Ints
 
 NO_ROWS: Ints = np.empty(0, np.int64)
-Added = tuple[Codes, Ints]
-"""Codes of further rows, and their bounds for the same cells."""
+
+
+class Added(NamedTuple):
+    """Codes of further rows, and their bounds for the same cells; `fresh` where they are known beside the base."""
+
+    codes: Codes
+    bounds: Ints
+    fresh: Fresh | None = None
 
 
 class _Columns:
@@ -191,7 +200,7 @@ class Cut(_Columns):
         """Distinct codes of a key per cell, of these rows and of added ones."""
         if key == CUSTOMER == self.rows.key:
             # In the lanes of customers a cell has one customer or none.
-            more = 0 if added is None else np.diff(added[1])
+            more = 0 if added is None else np.diff(added.bounds)
             return (np.diff(self.bounds) + more > 0).astype(np.int64)
         order = self.rows.order(key)
         filled = self.ends > self.starts
@@ -200,7 +209,10 @@ class Cut(_Columns):
         else:
             found = np.zeros(len(self.starts), np.int64)
             found[filled] = order.distinct(self.starts[filled], self.ends[filled])
-        if added is None and not len(self.removed):
+        if added is not None and added.fresh is not None:
+            looked_at = self._never_removed(key, added)
+            found = found + added.fresh.bringing(key, added.bounds, self.starts, self.ends, looked_at)
+        if not len(self.removed) and (added is None or added.fresh is not None):
             return found
         cell, codes, change = self._changes(key, added)
         if not len(cell):
@@ -217,17 +229,28 @@ class Cut(_Columns):
 
     def _changes(self, key: Key, added: Added | None) -> tuple[Ints, Ints, Ints]:
         """Rows left out (-1) and added (1): the cell and the code of each that has one."""
-        cell = self._cell
-        codes = self.rows.frame.column(key)[self.rows.positions(self.removed)].astype(np.int64)
+        cell, codes = self._cell, self._removed_codes(key).astype(np.int64)
         change = np.full(len(codes), -1, np.int64)
         if added is not None:
-            more, bounds = added
-            more = more[bounds[0] : bounds[-1]]
-            cell = np.concatenate((cell, np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))))
-            codes = np.concatenate((codes, more))
+            bounds, more = added.bounds, added.codes[added.bounds[0] : added.bounds[-1]]
+            own = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+            if added.fresh is not None:
+                # Those of other codes are counted already.
+                again = ~kernels.lacks(more, self._removed_codes(key))
+                own, more = own[again], more[again]
+            cell, codes = np.concatenate((cell, own)), np.concatenate((codes, more))
             change = np.concatenate((change, np.ones(len(more), np.int64)))
         known = codes >= 0
         return cell[known], codes[known], change[known]
+
+    def _removed_codes(self, key: Key) -> Codes:
+        return self.rows.frame.column(key)[self.rows.positions(self.removed)]
+
+    def _never_removed(self, key: Key, added: Added) -> NDArray[np.bool_] | None:
+        """Which of the added rows have none of the codes of rows left out; None when none is left out."""
+        if not len(self.removed):
+            return None
+        return kernels.lacks(added.codes[added.bounds[0] : added.bounds[-1]], self._removed_codes(key))
 
 
 class Union(_Columns):
@@ -236,8 +259,9 @@ class Union(_Columns):
     Distinct counts come from the indexes; columns are merged when a metric asks for them.
     """
 
-    def __init__(self, cut: Cut, added: Frame, added_bounds: Ints) -> None:
+    def __init__(self, cut: Cut, added: Frame, added_bounds: Ints, fresh: Fresh | None = None) -> None:
         self._cut = cut
+        self._fresh = fresh
         self._added = added
         self._added_bounds = added_bounds
         self.bounds: Ints = cut.bounds + added_bounds - added_bounds[0]
@@ -272,4 +296,4 @@ class Union(_Columns):
         counted = self._cut.counted
         if counted is None or not np.array_equal(bounds, self.bounds):
             return self.frame.distinct(bounds)
-        return self._cut.distinct_of(counted, (self._added.property, self._added_bounds))
+        return self._cut.distinct_of(counted, Added(self._added.property, self._added_bounds, self._fresh))

@@ -196,12 +196,17 @@ def merge(frames: Sequence[Frame]) -> Frame:
     filled = [frame for frame in frames if len(frame)]
     if len(filled) < 2:
         return filled[0] if filled else EMPTY
-    whole = concatenate(filled)
+    return merge_with_order(filled)[0]
+
+
+def merge_with_order(frames: Sequence[Frame]) -> tuple[Frame, Ints]:
+    """As `merge`, and where each row stands in the frames one after another."""
+    whole = concatenate(frames)
     order = np.argsort(whole.ts, kind="stable")
     ts, seq = whole.ts[order], whole.seq[order]
     if ((ts[1:] == ts[:-1]) & (seq[1:] < seq[:-1])).any():
         order = np.lexsort((whole.seq, whole.ts))
-    return whole.take(order)
+    return whole.take(order), order
 
 
 def merge_cells(parts: Sequence[tuple[Frame, Ints]]) -> tuple[Frame, Ints]:

@@ -22,7 +22,7 @@ from fluxrate.core.columns.types import MISSING, Codes, Ints
 BLOCK = 32_768
 """Rows of a block of sorted previous places."""
 
-_FAR = np.iinfo(np.int32).max
+FAR = np.iinfo(np.int32).max
 _FEW_BLOCKS = 48
 """Blocks below which a numpy call for each takes less than the steps of searching them together."""
 
@@ -60,7 +60,7 @@ class Order:
         found[self.positions[1:]] = self.positions[:-1]
         found[self.positions[starts[:-1]]] = -1
         if len(codes) and codes[0] == MISSING:
-            found[self.positions[: starts[1]]] = _FAR
+            found[self.positions[: starts[1]]] = FAR
         return found
 
     @cached_property

@@ -12,10 +12,11 @@ import numpy as np
 
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.arrangement import Arrangement
-from fluxrate.core.columns.cut import NO_ROWS, Cut, Union
+from fluxrate.core.columns.cut import NO_ROWS, Added, Cut, Union
 from fluxrate.core.columns.frame import Frame, merge_cells
 from fluxrate.core.columns.index import Index
 from fluxrate.core.columns.keys import CUSTOMER, Key
+from fluxrate.core.columns.newcomers import Fresh
 from fluxrate.core.columns.types import Codes, Ints
 
 _FEW_LANES = 32
@@ -26,10 +27,13 @@ _WORTH_COUNTING = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Rows cut into the same cells: a cut that indexes answer, and frames with their bounds."""
+    """Rows cut into the same cells: a cut that indexes answer, and frames with their bounds. `fresh` is what is known
+    of the one frame there is, if there is one.
+    """
 
     cut: Cut | None
     scanned: tuple[tuple[Frame, Ints], ...]
+    fresh: Fresh | None = None
 
     @property
     def parts(self) -> list[tuple[Cut | Frame, Ints]]:
@@ -42,7 +46,7 @@ class Layout:
             return merge_cells(self.scanned)
         if not self.scanned:
             return self.cut, self.cut.bounds
-        union = Union(self.cut, *merge_cells(self.scanned))
+        union = Union(self.cut, *merge_cells(self.scanned), self.fresh)
         return union, union.bounds
 
     def counts(self) -> Ints:
@@ -59,12 +63,15 @@ class Layout:
         if not self.scanned:
             return self.cut.distinct_of(CUSTOMER, None)
         frame, bounds = merge_cells(self.scanned)
-        return self.cut.distinct_of(CUSTOMER, (frame.customer, bounds))
+        return self.cut.distinct_of(CUSTOMER, Added(frame.customer, bounds, self.fresh))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """`rows` from place `first` to `last` without the places `removed`, and all of `frames`, each in order of time."""
+    """`rows` from place `first` to `last` without the places `removed`, and all of `frames`, each in order of time.
+
+    `fresh` may be given where there is one frame, of newcomers of the base whose rows by time these are.
+    """
 
     rows: Arrangement
     first: int
@@ -72,6 +79,7 @@ class Selection:
     removed: Ints = field(default_factory=lambda: NO_ROWS)
     frames: tuple[Frame, ...] = ()
     counted: Key | None = None
+    fresh: Fresh | None = None
 
     def __len__(self) -> int:
         return len(self.cut()) + sum(map(len, self.frames))
@@ -89,14 +97,14 @@ class Selection:
         if self.last == self.first and scanned:
             return Layout(None, scanned)
         places = self._places(edges)
-        return Layout(self._cut(self.rows, places[:-1], places[1:], self.removed), scanned)
+        return Layout(self._cut(self.rows, places[:-1], places[1:], self.removed), scanned, self.fresh)
 
     def together(self) -> Layout:
         """All rows as one cell; nothing is searched for."""
         scanned = tuple((frame, np.array((0, len(frame)))) for frame in self.frames if len(frame))
         if self.last == self.first and scanned:
             return Layout(None, scanned)
-        return Layout(self.cut(), scanned)
+        return Layout(self.cut(), scanned, self.fresh)
 
     def _places(self, edges: Ints) -> Ints:
         places = np.searchsorted(self.rows.frame.ts, edges)
@@ -151,7 +159,8 @@ class Selection:
     def scanned(self) -> Selection:
         """The same rows with nothing left to the indexes."""
         frames = (self.cut().frame, *self.frames)
-        return replace(self, first=0, last=0, removed=NO_ROWS, frames=tuple(frame for frame in frames if len(frame)))
+        filled = tuple(frame for frame in frames if len(frame))
+        return replace(self, first=0, last=0, removed=NO_ROWS, frames=filled, fresh=None)
 
     def customers_without(self, key: Key, index: Index, codes: Codes) -> int:
         """How many customers the rows have that have none of the codes."""

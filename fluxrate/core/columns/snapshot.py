@@ -17,8 +17,9 @@ from fluxrate.core.columns import kernels
 from fluxrate.core.columns.base import Base
 from fluxrate.core.columns.coding import Coder
 from fluxrate.core.columns.cut import NO_ROWS
-from fluxrate.core.columns.frame import EMPTY, Frame, merge
+from fluxrate.core.columns.frame import EMPTY, Frame, merge, merge_with_order
 from fluxrate.core.columns.index import Index
+from fluxrate.core.columns.newcomers import Fresh, Newcomers
 from fluxrate.core.columns.types import Ints
 
 SMALL = 50_000
@@ -26,6 +27,8 @@ SMALL = 50_000
 
 _WORTH_FOLDING = 4_096
 _FRACTION = 32
+
+_NOBODY = Newcomers(Base(Index(EMPTY)))
 
 Void = tuple[int, int, int]
 """(sequence of the void, sequence of the event, time of the event)."""
@@ -61,15 +64,19 @@ def _times(one: Frame, other: Frame) -> Ints:
 class Snapshot:
     """Everything known of one meter at one sequence; all rows of `tail` arrived after those of `base`.
 
-    `dead` are positions of the base, rising, with the sequence of each one's void.
+    `dead` are positions of the base, rising, with the sequence of each one's void. `newcomers` is what is known of the
+    tail's rows beside the base.
     """
 
     held: Base = field(default_factory=lambda: Base(Index(EMPTY)))
     tail: Frame = EMPTY
     graves: Graves = field(default_factory=Graves)
     dead: tuple[Ints, Ints] = (NO_ROWS, NO_ROWS)
+    newcomers: Newcomers = _NOBODY
 
     def __post_init__(self) -> None:
+        if not self.newcomers.are(self.held, self.tail):
+            object.__setattr__(self, "newcomers", Newcomers(self.held, self.tail))
         self.tail.freeze()
         self.graves.rows.freeze()
 
@@ -100,8 +107,14 @@ class Snapshot:
 
     def extended(self, rows: Frame, voids: Sequence[Void] = ()) -> Snapshot:
         """A snapshot with rows that arrived later, in any order of time, and with rows of any age voided."""
-        more = replace(self, tail=merge([self.tail, rows]))._voided(voids)
+        more = self._with_rows(rows)._voided(voids)
         return more.folded() if more.wants_folding and len(more) <= SMALL else more
+
+    def _with_rows(self, rows: Frame) -> Snapshot:
+        if not len(rows) or not len(self.tail):
+            return replace(self, tail=rows) if len(rows) else self
+        tail, order = merge_with_order([self.tail, rows])
+        return replace(self, tail=tail, newcomers=self.newcomers.with_more(rows, tail, order))
 
     def _voided(self, voids: Sequence[Void]) -> Snapshot:
         if not voids:
@@ -109,17 +122,20 @@ class Snapshot:
         died, seqs, times = (np.array(column, np.int64) for column in zip(*voids, strict=True))
         rows = _find(self.tail, times, seqs)
         in_tail = rows >= 0
-        tail, graves = self.tail, self.graves
-        if in_tail.any():
-            graves = graves.with_more(*_by_place(tail, rows[in_tail], died[in_tail]))
-            tail = tail.take(np.setdiff1d(np.arange(len(tail)), rows[in_tail]))
+        left = self._without(rows[in_tail], died[in_tail]) if in_tail.any() else self
         if in_tail.all():
-            return replace(self, tail=tail, graves=graves)
+            return left
         rows = _find(self.base, times, seqs)
         positions = np.concatenate((self.dead[0], rows[rows >= 0]))
         order = np.argsort(positions)
         dead = positions[order], np.concatenate((self.dead[1], died[rows >= 0]))[order]
-        return replace(self, tail=tail, graves=graves, dead=dead)
+        return replace(left, dead=dead)
+
+    def _without(self, rows: Ints, died: Ints) -> Snapshot:
+        """With these rows of the tail in their graves."""
+        left = np.setdiff1d(np.arange(len(self.tail)), rows)
+        tail, graves = self.tail.take(left), self.graves.with_more(*_by_place(self.tail, rows, died))
+        return replace(self, tail=tail, graves=graves, newcomers=self.newcomers.kept(tail, left))
 
     @property
     def wants_folding(self) -> bool:
@@ -130,7 +146,7 @@ class Snapshot:
     def newest(self) -> int:
         """The sequence of the row that arrived last, 0 when there is none."""
         buried = int(self.graves.rows.seq.max(initial=0))
-        return max(self.index.newest, int(self.tail.seq.max(initial=0)), buried)
+        return max(self.index.newest, self.newcomers.newest, buried)
 
     @property
     def newest_void(self) -> tuple[int, int]:
@@ -178,9 +194,13 @@ class Snapshot:
     def added(self, seq: int) -> list[Frame]:
         """The rows beside the base that count at the sequence."""
         tail = self.tail
-        if len(tail) and int(tail.seq.max()) > seq:
+        if self.newcomers.newest > seq:
             tail = tail.take(np.flatnonzero(tail.seq <= seq))
         return [frame for frame in (tail, self.graves.alive(seq)) if len(frame)]
+
+    def fresh(self, start: int, end: int) -> Fresh:
+        """What the window `[start, end)` leaves of the tail."""
+        return Fresh(self.newcomers, self.tail.between(start, end)[0])
 
 
 def _find(frame: Frame, times: Ints, seqs: Ints) -> Ints:

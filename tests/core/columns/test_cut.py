@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.arrangement import Arrangement
-from fluxrate.core.columns.cut import NO_ROWS, Cut, Union
+from fluxrate.core.columns.cut import NO_ROWS, Added, Cut, Union
 from fluxrate.core.columns.index import Index
 from fluxrate.core.columns.keys import CUSTOMER, Key
 from fluxrate.core.columns.types import Ints
@@ -115,7 +115,7 @@ def test_distinct_values_are_those_of_the_rows_left_and_of_added_ones(
         before = [chance.choice(rows)] * 2 if rows else []
         every = [*before, *(row for cell in more for row in cell), *before]
         bounds = np.cumsum([len(before), *map(len, more)])
-        added = np.array([code_of(asked, row) for row in every], np.int64), bounds
+        added = Added(np.array([code_of(asked, row) for row in every], np.int64), bounds)
     cells = [[*cell, *(extra if adds else [])] for cell, extra in zip(case.cells, more, strict=True)]
     expected = [len({code_of(asked, row) for row in cell} - {-1}) for cell in cells]
     assert case.cut.distinct_of(asked, added).tolist() == expected
@@ -126,7 +126,7 @@ def test_a_value_that_only_an_added_row_has_is_counted() -> None:
     arrangement, _ = laid_out([Row(1, 1, 5, 1, 0), Row(2, 2, 5, 1, 1)], None)
     cut = Cut(arrangement, ints([0, 1]), ints([1, 2]), ints([1]), None)
     assert cut.distinct_of(PLAN, None).tolist() == [1, 0]
-    assert cut.distinct_of(PLAN, (codes([9, -1, 9, 1]), ints([0, 2, 4]))).tolist() == [2, 2]
+    assert cut.distinct_of(PLAN, Added(codes([9, -1, 9, 1]), ints([0, 2, 4]))).tolist() == [2, 2]
 
 
 @examples(60)
@@ -145,7 +145,7 @@ def test_the_lanes_of_customers_have_one_customer_or_none(data: st.DataObject, r
     added = [place % 2 for place in range(len(cells))]
     bounds = np.cumsum([0, *added])
     own = codes([laid[int(start)].customer for start, one in zip(lanes[:-1], added, strict=True) if one])
-    found = cut.distinct_of(CUSTOMER, (own, bounds)).tolist()
+    found = cut.distinct_of(CUSTOMER, Added(own, bounds)).tolist()
     assert found == [int(bool(cell) or one > 0) for cell, one in zip(cells, added, strict=True)]
 
 
