@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from typing import Any, NoReturn
 
 import msgspec
@@ -19,6 +20,7 @@ from werkzeug.exceptions import LengthRequired
 
 from fluxrate.core import text
 from fluxrate.core.errors import Malformed, TooLarge, UnsupportedMedia
+from fluxrate.http.texts import Texts
 
 JSON = "application/json"
 
@@ -90,7 +92,25 @@ class StrictParser(FlaskParser):
 
     def use_args(self, argmap: Any, *args: Any, **options: Any) -> Callable[..., Callable[..., Any]]:
         """As webargs does, with one instance of a schema for all requests: making one takes longer than reading."""
-        return super().use_args(_instance(argmap) if isinstance(argmap, type) else argmap, *args, **options)
+        schema = _instance(argmap) if isinstance(argmap, type) else argmap
+        if options.get("location") == "query":
+            return self._use_query(schema)
+        return super().use_args(schema, *args, **options)
+
+    def _use_query(self, schema: Schema) -> Callable[..., Callable[..., Any]]:
+        texts = Texts(schema)
+
+        def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(view)
+            def reading(*args: Any, **more: Any) -> Any:
+                found = texts.read(self.load_querystring(request, schema))
+                if found is None:
+                    found = self.parse(schema, request, location="query")
+                return view(*args, found, **more)
+
+            return reading
+
+        return decorate
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
         """The query parameters; a list is repeated, everything else stands there once.
