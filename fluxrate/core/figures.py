@@ -31,14 +31,17 @@ class Figures:
         """Exact figures."""
         return self.metric.finish(self.partial, self.counts.tolist(), self.decimals)
 
-    def total(self) -> Number | None:
-        """The figure of all cells together, of a metric that combines its parts."""
+    def with_total(self) -> tuple[list[Number | None], Number | None]:
+        """Exact figures, and that of all cells together, of a metric that combines its parts: finished at once."""
         combine = self.metric.combine
         if combine is None:
             raise TypeError(f"{self.metric.name} does not combine")
         gather = self.metric.gather
-        partial = _by_halves(combine, self.partial) if gather is None else gather(self.partial)
-        return self.metric.finish(partial, [int(np.add.reduce(self.counts))], self.decimals)[0]
+        whole = _by_halves(combine, self.partial) if gather is None else gather(self.partial)
+        partial = tuple(np.concatenate(pair) for pair in zip(self.partial, whole, strict=True))
+        counts = self.counts.tolist()
+        *values, total = self.metric.finish(partial, [*counts, sum(counts)], self.decimals)
+        return values, total
 
     def at(self, cells: Ints) -> Figures:
         """Those of some cells."""

@@ -67,14 +67,14 @@ def key_of(dimensions: Sequence[str], coder: Coder) -> Key:
 
 def rank(chosen: Chosen, key: Key, window: Ints, limit: int, metric: Metric, decimals: int, coder: Coder) -> Ranked:
     """The largest groups of the window. Raises RuleBroken when there are too many to compare."""
-    codes = chosen.selection.codes(key, chosen.index)
+    codes, layout = chosen.selection.by_every(key, chosen.index, window)
     if len(codes) > MOST_GROUPS:
         names = " and ".join(CUSTOMER if part is None else show(part) for part in key.parts)
         raise RuleBroken(
             f"A breakdown tells at most {MOST_GROUPS:,} groups apart, but there are {len(codes):,} by {names}.",
             field="breakdown",
         )
-    found = figures(metric, chosen.selection.by(key, chosen.index, window, codes), decimals)
+    found = figures(metric, layout, decimals)
     best = found.largest(limit)
     some = found.at(best)
     rows = zip(codes[best].tolist(), some.values(), some.counts.tolist(), strict=True)
@@ -191,18 +191,20 @@ class OverTime:
 
 def over_time(selection: Selection, cut: Cut, metric: Metric, decimals: int, query: Query) -> OverTime:
     """All rows of a selection, as a whole and in the buckets of the answer."""
-    whole = selection.together()
-    customers = int(whole.customers()[0])
+    customers = selection.customers()
     if not cut.labels:
-        found = figures(metric, whole, decimals)
+        found = figures(metric, selection.together(), decimals)
         return OverTime(found.values()[0], int(found.counts[0]), customers, ())
     layout = selection.by_time(cut.edges)
     found = figures(metric, layout, decimals)
-    total = figures(metric, whole, decimals).values()[0] if metric.combine is None else found.total()
+    if metric.combine is None:
+        values, total = found.values(), figures(metric, selection.together(), decimals).values()[0]
+    else:
+        values, total = found.with_total()
     each = layout.customers().tolist() if query.unique else None
     running = cumulative(found, layout) if query.cumulative else None
     counts = found.counts.tolist()
-    return OverTime(total, sum(counts), customers, buckets_of(cut, found.values(), counts, each, running, query))
+    return OverTime(total, sum(counts), customers, buckets_of(cut, values, counts, each, running, query))
 
 
 def total_of(selection: Selection, window: Ints, metric: Metric, decimals: int) -> Number | None:

@@ -134,7 +134,7 @@ class MetricContract:
         assert list(map(repr, values)) == [repr(self.expected(cell, decimals)) for cell in cells]
         if self.metric.combine is not None and cells:
             every = sorted(row for cell in cells for row in cell)
-            assert repr(found.total()) == repr(self.expected(every, decimals))
+            assert repr(found.with_total()) == repr((values, self.expected(every, decimals)))
         filled = [cell for cell, rows in enumerate(cells) if rows]
         if self.metric.rank_by is not None:
             ranks = [array.tolist() for array in self.metric.rank_by(found.partial)]

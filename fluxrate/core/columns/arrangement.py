@@ -18,7 +18,7 @@ from fluxrate.core.columns.keys import Key
 from fluxrate.core.columns.orders import Order
 from fluxrate.core.columns.types import Codes, Ints
 
-TIME_STEP = 16
+TIME_STEP = 8
 CODE_STEP = 4
 """Places between two kept totals: rows by time lie side by side and are added up cheaply, rows by code do not."""
 
@@ -83,10 +83,14 @@ class Arrangement:
     def sums(self, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
         """Exact sum per cell of places `[start, end)`, as (high, low) limbs."""
         if len(starts) and np.array_equal(starts[1:], ends[:-1]):
-            high, low = self._total_before(np.concatenate((starts, ends[-1:])))
-            return _limbs(high[1:] - high[:-1], None if low is None else low[1:] - low[:-1])
+            return self.sums_between(np.concatenate((starts, ends[-1:])))
         (one, one_low), (two, two_low) = self._total_before(starts), self._total_before(ends)
         return _limbs(two - one, None if one_low is None or two_low is None else two_low - one_low)
+
+    def sums_between(self, edges: Ints) -> tuple[Ints, Ints]:
+        """Exact sum of the places between each two edges, as (high, low) limbs."""
+        high, low = self._total_before(edges)
+        return _limbs(high[1:] - high[:-1], None if low is None else low[1:] - low[:-1])
 
     def maxima(self, starts: Ints, ends: Ints) -> Ints:
         """Largest quantity per cell of places; `kernels.LEAST` where there is no row."""

@@ -67,15 +67,28 @@ class _Columns:
 
 class Cut(_Columns):
     """The rows of an arrangement in the cells `[start, end)` of places, which rise and do not overlap, without those at
-    the places `removed`, which rise too. `counted` is the key whose distinct values a metric may count.
+    the places `removed`, which rise too. `counted` is the key whose distinct values a metric may count. `edges` are
+    given where cells lie side by side, from each edge to the next.
     """
 
-    def __init__(self, rows: Arrangement, starts: Ints, ends: Ints, removed: Ints, counted: Key | None) -> None:
+    def __init__(
+        self,
+        rows: Arrangement,
+        starts: Ints,
+        ends: Ints,
+        removed: Ints,
+        counted: Key | None,
+        edges: Ints | None = None,
+    ) -> None:
         self.rows = rows
         self.starts = starts
         self.ends = ends
         self.counted = counted
         self.removed = self._cell = NO_ROWS
+        self._edges = edges
+        if edges is not None and not len(removed):
+            self.bounds: Ints = edges - edges[0]
+            return
         lengths = ends - starts
         if len(removed):
             cell = np.searchsorted(starts, removed, side="right") - 1
@@ -83,7 +96,7 @@ class Cut(_Columns):
             inside[inside] = removed[inside] < ends[cell[inside]]
             self.removed, self._cell = removed[inside], cell[inside]
             lengths = lengths - np.bincount(self._cell, minlength=len(starts))
-        self.bounds: Ints = np.zeros(len(starts) + 1, np.int64)
+        self.bounds = np.zeros(len(starts) + 1, np.int64)
         np.cumsum(lengths, out=self.bounds[1:])
 
     def __len__(self) -> int:
@@ -136,7 +149,8 @@ class Cut(_Columns):
         """Exact sum of quantities per bucket, as limbs."""
         if not self._own(bounds):
             return self.frame.sums(bounds)
-        high, low = self.rows.sums(self.starts, self.ends)
+        edges = self._edges
+        high, low = self.rows.sums(self.starts, self.ends) if edges is None else self.rows.sums_between(edges)
         if len(self.removed):
             lost = self.rows.frame.quantity[self.rows.positions(self.removed)]
             cells = np.searchsorted(self._cell, np.arange(len(self.starts) + 1))

@@ -34,7 +34,7 @@ from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.index import Index
 from fluxrate.core.columns.snapshot import Graves, Snapshot
 
-VERSION = 4
+VERSION = 5
 
 _MANIFEST = "manifest.json"
 _WORTH_MAPPING = 4_096

@@ -6,6 +6,7 @@ empty. All results are exact: sums come in two limbs, because int64 wraps withou
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ LIMB = 32
 
 LOW = (1 << LIMB) - 1
 _HALF_CODE = (1 << 16) - 1
+_FEW_SEARCHES = 128
 _TOGETHER = 16_384
 """Ranges whose ends are looked at in one step: bounds the memory of a question about very many."""
 MOST = (1 << 63) - 1
@@ -158,8 +160,12 @@ def groups(codes: Codes) -> tuple[Ints, Codes, Ints]:
 def bisect(values: NDArray[Any], low: Ints, high: Ints, targets: Ints) -> Ints:
     """For each search the first place in `[low, high)` whose value is not below its target, `high` if there is none.
 
-    Values rise within each range. All searches go on together, one vectorised step for each halving.
+    Values rise within each range. All searches go on together, one vectorised step for each halving; a few are done
+    before numpy has begun.
     """
+    if len(targets) <= _FEW_SEARCHES:
+        view, each = values.data, zip(targets.tolist(), low.tolist(), high.tolist(), strict=True)
+        return np.array([bisect_left(view, target, begin, max(begin, end)) for target, begin, end in each], np.int64)
     low, high = low.copy(), high.copy()
     targets = targets.astype(values.dtype, copy=False)
     # Windows often begin before everything or end after it: such searches are over at once.

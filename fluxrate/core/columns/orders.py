@@ -101,6 +101,18 @@ class Order:
         head, tail = -(-starts // BLOCK), ends // BLOCK
         return self._ragged(starts, ends, head, tail) + self._in_blocks(starts, head, tail)
 
+    def distinct_between(self, start: int, end: int) -> int:
+        """Distinct codes of one bucket, in plain numbers: a question about a whole window asks for no more."""
+        head, tail = -(-start // BLOCK), end // BLOCK
+        if tail - head > _FEW_BLOCKS:
+            return int(self.distinct(np.array((start,)), np.array((end,)))[0])
+        bound, previous = np.int32(start), self.previous
+        if tail <= head:
+            return int(np.count_nonzero(previous[start:end] < bound))
+        ragged = np.count_nonzero(previous[start : head * BLOCK] < bound)
+        ragged += np.count_nonzero(previous[tail * BLOCK : end] < bound)
+        return int(ragged) + self._below(start, head, tail)
+
     def _side_by_side(self, starts: Ints, ends: Ints) -> Ints:
         first, last = int(starts[0]), int(ends[-1])
         new = np.empty(last - first, np.bool_)

@@ -91,13 +91,20 @@ class Selection:
     def _cut(self, rows: Arrangement, starts: Ints, ends: Ints, removed: Ints) -> Cut:
         return Cut(rows, starts, ends, removed, self.counted)
 
+    def customers(self) -> int:
+        """Distinct customers of all rows."""
+        if self.rows.key is None and not len(self.removed) and not self.frames:
+            return self.rows.order(CUSTOMER).distinct_between(self.first, self.last)
+        return int(self.together().customers()[0])
+
     def by_time(self, edges: Ints) -> Layout:
         """Cut at edges of time."""
         scanned = tuple((frame, frame.bounds(edges)) for frame in self.frames if len(frame))
         if self.last == self.first and scanned:
             return Layout(None, scanned)
         places = self._places(edges)
-        return Layout(self._cut(self.rows, places[:-1], places[1:], self.removed), scanned, self.fresh)
+        cut = Cut(self.rows, places[:-1], places[1:], self.removed, self.counted, places)
+        return Layout(cut, scanned, self.fresh)
 
     def together(self) -> Layout:
         """All rows as one cell; nothing is searched for."""
@@ -127,10 +134,24 @@ class Selection:
     def codes(self, key: Key, index: Index) -> Codes:
         """The codes of a key that have a row, rising, among them perhaps some whose rows are all left out."""
         some = self._in_time()
-        found: Codes = np.unique(
-            np.concatenate([some._codes(key, index), *(np.unique(frame.column(key)) for frame in some.frames)])
-        )
+        found = some._codes(key, index)
+        if some.frames:
+            found = np.unique(np.concatenate([found, *(np.unique(frame.column(key)) for frame in some.frames)]))
         return found
+
+    def by_every(self, key: Key, index: Index, edges: Ints) -> tuple[Codes, Layout]:
+        """All codes of a key that have a row, rising, and the rows cut by them and at edges of time: as `codes` and
+        then `by`, which search for the same places twice.
+        """
+        some = self._in_time()
+        rows = index.by(key)
+        if some.frames or rows.lanes is None or some.first == some.last:
+            codes = some.codes(key, index)
+            return codes, some.by(key, index, edges, codes)
+        known = rows.lanes.runs[0]
+        places = _lane_places(rows, known, some._places(edges)).reshape(len(known), len(edges))
+        filled = places[:, -1] > places[:, 0]
+        return known[filled], Layout(some._cut_lanes(key, rows, places[filled]), ())
 
     def _in_time(self) -> Selection:
         """The same rows with an indexed part in order of time, if any: one lane is not cut into lanes again."""
@@ -151,6 +172,10 @@ class Selection:
     def _lanes(self, key: Key, index: Index, codes: Codes, edges: Ints) -> Cut:
         rows = index.by(key)
         places = _lane_places(rows, codes, self._places(edges)).reshape(len(codes), len(edges))
+        return self._cut_lanes(key, rows, places)
+
+    def _cut_lanes(self, key: Key, rows: Arrangement, places: Ints) -> Cut:
+        """The cells between the places of each code."""
         removed = NO_ROWS
         if len(self.removed) and rows.lanes is not None:
             removed = np.sort(rows.lanes.places(rows.frame.column(key)[self.removed], self.removed))
@@ -172,11 +197,11 @@ class Selection:
         ever = np.array((-_EVER, _EVER))
         told = some.by(key, index, ever, codes)
         if 2 * int(np.add.reduce(told.counts())) > rows:
-            rest = some.by(key, index, ever, np.setdiff1d(some.codes(key, index), codes))
+            rest = some.by(key, index, ever, np.setdiff1d(some.codes(key, index), codes, assume_unique=True))
             return int(np.count_nonzero(np.bincount(_customers(rest))))
         # A customer has rows beside the told ones if they have more than those: nothing else has to be looked at.
-        customers = some.codes(CUSTOMER, index)
-        every = some.by(CUSTOMER, index, ever, customers).counts()
+        customers, by_customer = some.by_every(CUSTOMER, index, ever)
+        every = by_customer.counts()
         mine = np.bincount(_customers(told), minlength=int(customers.max(initial=0)) + 1)
         return int(np.count_nonzero(every > mine[customers]))
 

@@ -150,11 +150,14 @@ positions = st.integers(0, 40)
     st.lists(st.lists(st.integers(-5, 9), max_size=9).map(sorted), min_size=1, max_size=6),
     st.lists(st.tuples(st.integers(0, 5), st.integers(-7, 11), positions, positions), max_size=20),
     st.sampled_from([np.int32, np.int64]),
+    st.sampled_from([0, 1_000]),
 )
 def test_a_search_finds_the_first_place_of_its_range_that_is_not_below(
-    runs: list[list[int]], searches: list[tuple[int, int, int, int]], dtype: type
+    runs: list[list[int]], searches: list[tuple[int, int, int, int]], dtype: type, few: int
 ) -> None:
-    """In ranges that rise each on its own; the end of the range when all is below, and its start when it is empty."""
+    """In ranges that rise each on its own; the end of the range when all is below, and its start when it is empty. By
+    steps for all together, and one by one where they are few.
+    """
     values = [value for run in runs for value in run]
     starts = np.cumsum([0, *map(len, runs)]).tolist()
     cases = []
@@ -163,7 +166,9 @@ def test_a_search_finds_the_first_place_of_its_range_that_is_not_below(
         a, b = sorted((min(low + one, high), min(low + other, high)))
         cases.append((a, b, target))
     lows, highs, targets = (ints([case[column] for case in cases]) for column in range(3))
-    found = kernels.bisect(np.array(values, dtype), lows, highs, targets).tolist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "_FEW_SEARCHES", few)
+        found = kernels.bisect(np.array(values, dtype), lows, highs, targets).tolist()
     assert found == [next((p for p in range(a, b) if values[p] >= target), b) for a, b, target in cases]
     assert (lows.tolist(), highs.tolist()) == ([case[0] for case in cases], [case[1] for case in cases])
 

@@ -73,6 +73,15 @@ def test_cells_across_the_borders_of_blocks_have_the_codes_of_their_rows(
         assert order.distinct(*gapped).tolist() == expected(large, *gapped)
 
 
+@examples(150)
+@given(st.lists(positions, min_size=2, max_size=2).map(sorted), st.sampled_from([0, 1, 1_000]))
+def test_one_bucket_has_the_codes_of_its_rows(order: Order, large: Codes, edges: list[int], few: int) -> None:
+    """Within a block, across a border, and over whole blocks that are searched one by one or together."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orders, "_FEW_BLOCKS", few)
+        assert order.distinct_between(*edges) == distinct(large[edges[0] : edges[1]].tolist())
+
+
 @pytest.mark.parametrize("count", [1, 5, 95, 120, 701])
 def test_many_cells_have_the_figures_of_few(order: Order, large: Codes, count: int) -> None:
     """The pass over all rows and the loop over cells agree."""

@@ -124,6 +124,7 @@ def test_cells_of_time_have_the_figures_of_their_rows(
     edges = case.edges(data)
     judge_layout(case.selection.by_time(edges), by_time(case.rows, edges))
     assert len(case.selection) == len(case.rows)
+    assert case.selection.customers() == len({row.customer for row in case.rows})
 
 
 @examples(250)
@@ -143,6 +144,24 @@ def test_cells_of_a_key_have_the_figures_of_their_rows(
         cell for code in codes.tolist() for cell in by_time([r for r in case.rows if code_of(key, r) == code], edges)
     ]
     judge_layout(layout, cells)
+
+
+@examples(150)
+@cases
+def test_every_code_is_laid_out_at_once(
+    data: st.DataObject, base: list[Row], tails: list[list[Row]], more: list[Row], lane: Key | None
+) -> None:
+    """The codes and the cells are those that are found one after the other."""
+    case = Case(data, base, [*tails, more], lane)
+    key, edges = data.draw(st.sampled_from(KEYS)), case.edges(data)
+    codes, layout = case.selection.by_every(key, case.index, edges)
+    assert set(codes.tolist()) >= {code_of(key, row) for row in case.rows}
+    assert set(codes.tolist()) <= {code_of(key, row) for row in case.reach}
+    assert np.all(np.diff(codes) > 0)
+    judge_layout(
+        layout,
+        [c for code in codes.tolist() for c in by_time([r for r in case.rows if code_of(key, r) == code], edges)],
+    )
 
 
 @examples(150)
