@@ -33,6 +33,7 @@ from fluxrate.core.services import Services
 from fluxrate.core.store import Store, copying
 from fluxrate.core.vitals import Vitals
 from fluxrate.http import auth, headers, packed, problem, traffic
+from fluxrate.http.application import Application
 from fluxrate.http.slashes import MergeSlashes
 from fluxrate.plugin import EXTENSION, Plugin
 from fluxrate.plugins import (
@@ -105,7 +106,7 @@ def create_app(
     """
     config = config or load_config()
     logging.getLogger("fluxrate").setLevel(config.text("LOG_LEVEL"))
-    app = Flask("fluxrate", static_folder=None, template_folder=None)
+    app = Application("fluxrate", static_folder=None, template_folder=None)
     app.config.update(_SMOREST, MAX_CONTENT_LENGTH=config.number("MAX_BODY_BYTES"))
     app.wsgi_app = MergeSlashes(app.wsgi_app)  # type: ignore[method-assign]
     chosen = tuple(plugins) if plugins is not None else (*BUILT_IN, *installed_plugins(config))
@@ -114,13 +115,13 @@ def create_app(
     copying.put_to_use(parts.store)
     parts.live.load()
     headers.register(app)
-    packed.register(app)
     traffic.register(app)
     problem.register(app, web.error_page)
     if parts.key_rate.per_minute:
         app.after_request(auth.tell_rate)
     app.register_blueprint(web.blueprint())
     _register_blueprints(app, chosen)
+    packed.register(app)
     registry.freeze()
     proxies = config.number("TRUSTED_PROXY")
     if proxies:

@@ -21,6 +21,9 @@ from fluxrate.core.store import Store
 MOST = 10_000
 """Answers of one kind that are kept at a time."""
 
+MOST_IDS = 100_000
+"""Customers whose id is kept, some 15 MB."""
+
 _LOG = logging.getLogger(__name__)
 _MINUTE = 60_000_000
 
@@ -77,6 +80,7 @@ class Catalog:
         self._every_meter = Answers[tuple[Meter, ...]](lambda: store.meters.edition, seconds, most)
         self._customers = Answers[Customer](lambda: store.customers.edition, seconds, most)
         self._customers_by_pk = Answers[Customer](lambda: store.customers.edition, seconds, most)
+        self._ids: dict[int, str] = {}
         self._used: dict[int, int] = {}
         self._using = threading.Lock()
 
@@ -125,6 +129,16 @@ class Catalog:
         found = self._customers_by_pk.get(pk, lambda: self._store.customers.get(pk))
         if found is None:
             raise NotFound("The customer of this event has been deleted.")
+        return found
+
+    def customer_id(self, event: Event) -> str:
+        """The id of a stored event's customer, which no process can change: it is kept until there are too many."""
+        found = self._ids.get(event.customer_pk)
+        if found is None:
+            found = self.customer_of(event).id
+            if len(self._ids) >= MOST_IDS:
+                self._ids.clear()
+            self._ids[event.customer_pk] = found
         return found
 
 

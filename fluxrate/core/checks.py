@@ -30,6 +30,7 @@ _OURS = 500
 _FEW = 4
 _KNOWN_CUSTOMERS = 1_000_000
 _QUOTE = 0x22
+_METER_NAMES = ("meter_token", "meter_id", "meter_name")
 _Reference = tuple[str | None, str | None, str | None]
 
 
@@ -215,14 +216,13 @@ class Batch:
 
 def find_meter(catalog: Catalog, reference: _Reference) -> Meter:
     """The meter of a (meter_token, meter_id, meter_name) of which one is given; raises RuleBroken or NotFound."""
-    names = ("meter_token", "meter_id", "meter_name")
-    given = {name: value for name, value in zip(names, reference, strict=True) if value is not None}
+    given = [(name, value) for name, value in zip(_METER_NAMES, reference, strict=True) if value is not None]
     if len(given) != 1:
         raise RuleBroken(
             f"An event names its meter by one of meter_token, meter_id or meter_name, but {len(given)} came.",
             field="meter_token",
         )
-    ((field, value),) = given.items()
+    ((field, value),) = given
     found = catalog.meter(value)
     if found is None or value not in (found.meter_token, found.id, found.meter_name):
         raise NotFound(f"No meter has the {field} {text.show(value)}.", field=field)

@@ -158,10 +158,11 @@ class Ingest:
 
     def _counted(self, outcomes: list[Outcome]) -> list[Outcome]:
         """The same outcomes, after operators' counters heard of conflicts and refusals."""
-        refused = Counter(
-            LEFT_OUT if outcome.left_out else reason_of(outcome.error) for outcome in outcomes if outcome.error
-        )
-        self._intake.judged(sum(outcome.conflict for outcome in outcomes), refused)
+        refused = [outcome for outcome in outcomes if outcome.error]
+        conflicts = [outcome for outcome in outcomes if outcome.conflict]
+        if refused or conflicts:
+            reasons = Counter(LEFT_OUT if one.left_out else reason_of(one.error) for one in refused if one.error)
+            self._intake.judged(len(conflicts), reasons)
         return outcomes
 
     def _owners(self, new: Sequence[NewEvent], stored: Sequence[Stored]) -> dict[int, str]:

@@ -18,6 +18,8 @@ from flask import Flask, Response, g, redirect, request, url_for
 from fluxrate.core import accounts, credentials, text
 from fluxrate.core.errors import ConfigError, Forbidden, Malformed, TooMany, Unauthenticated
 from fluxrate.core.model import SCOPES, ApiKey, By, Note, User
+from fluxrate.core.pace import KeyRate
+from fluxrate.core.services import Services
 from fluxrate.plugin import services
 
 COOKIE = "fluxrate_session"
@@ -47,7 +49,8 @@ def scope(name: str) -> Callable[[View], View]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if name != PUBLIC:
                 require(name)
-            if not reads_query and request.args:
+            # Of the environment: `request.args` would be made for every request to find that it is empty.
+            if not reads_query and request.environ.get("QUERY_STRING") and request.args:
                 _refuse_query()
             return view(*args, **kwargs)
 
@@ -72,8 +75,10 @@ def require(name: str) -> None:
     """Refuse a caller without this scope: Unauthenticated or Forbidden."""
     secret = _sent_key()
     if secret is not None:
-        key = _key(secret)
-        _count(key)
+        parts = services()
+        key = _key(parts, secret)
+        if parts.key_rate.per_minute:
+            _count(parts.key_rate, key)
         granted = key.scopes
     elif current_user() is not None:
         check_forgery()
@@ -84,10 +89,7 @@ def require(name: str) -> None:
         raise Forbidden(f"This call needs the scope {name}, but the key has {', '.join(granted)}.")
 
 
-def _count(key: ApiKey) -> None:
-    rate = services().key_rate
-    if not rate.per_minute:
-        return
+def _count(rate: KeyRate, key: ApiKey) -> None:
     g.standing = standing = rate.count(key.pk)
     if not standing.allowed:
         raise TooMany(
@@ -102,7 +104,7 @@ def by() -> By:
     """
     secret = _sent_key()
     if secret is not None:
-        key = _key(secret)
+        key = _key(services(), secret)
         return By(f"key:{key.prefix} {key.name}", client())
     user = current_user()
     if user is None:
@@ -127,8 +129,7 @@ def _sent_key() -> str | None:
     return sent
 
 
-def _key(secret: str) -> ApiKey:
-    parts = services()
+def _key(parts: Services, secret: str) -> ApiKey:
     found = parts.catalog.key(secret)
     if found is None:
         raise Unauthenticated("This API key is unknown or revoked.")

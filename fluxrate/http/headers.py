@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -20,13 +20,12 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _BY_NAME = [(name.lower(), (name, value)) for name, value in _HEADERS.items()]
-_YEAR = 31_536_000
-_TLS_ONLY = ("Strict-Transport-Security", f"max-age={_YEAR}")
+YEAR = 31_536_000
+_TLS_ONLY = ("Strict-Transport-Security", f"max-age={YEAR}")
 
 
 def register(app: Flask) -> None:
     """Add the headers to every answer of the application; what an answer says itself stays."""
-    app.after_request(_keep_files)
     app.wsgi_app = SecureHeaders(app.wsgi_app)  # type: ignore[method-assign]
 
 
@@ -49,11 +48,3 @@ class SecureHeaders:
             return start_response(status, headers, *error)
 
         return self._app(environ, start)
-
-
-def _keep_files(response: Response) -> Response:
-    if request.endpoint and request.endpoint.endswith("static"):
-        kept = request.args.get("v") and response.status_code in (200, 304)
-        # Vendored files carry their version in the name; our own are asked for with one in the query.
-        response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable" if kept else "no-cache"
-    return response

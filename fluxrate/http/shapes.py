@@ -42,7 +42,9 @@ def customer_shape(customer: Customer) -> dict[str, Any]:
     }
 
 
-def event_shape(event: Event, meter: Meter, customer: Customer, void: Void | None) -> dict[str, Any]:
+def event_shape(
+    event: Event, meter: Meter, customer_id: str, customer_external_id: str, void: Void | None
+) -> dict[str, Any]:
     """An event, and what took it out of the figures, if anything did; `quantity` is a text, so that no client reads it
     as a float.
     """
@@ -50,8 +52,8 @@ def event_shape(event: Event, meter: Meter, customer: Customer, void: Void | Non
     return {
         "id": event.id,
         "meter_id": meter.id,
-        "customer_id": customer.id,
-        "customer_external_id": customer.external_id,
+        "customer_id": customer_id,
+        "customer_external_id": customer_external_id,
         "quantity": amounts.to_text(event.quantity, meter.decimals),
         "timestamp": rfc3339(event.timestamp),
         "ingested_at": arrived,
@@ -70,4 +72,4 @@ def void_shape(void: Void) -> dict[str, Any]:
 
 def log_row_shape(row: LogRow) -> dict[str, Any]:
     """An event of a list."""
-    return event_shape(row.event, row.meter, row.customer, row.void)
+    return event_shape(row.event, row.meter, row.customer.id, row.customer.external_id, row.void)

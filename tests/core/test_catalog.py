@@ -121,6 +121,19 @@ def test_customer_of_an_event(parts, kept):
         kept.customer_of(msgspec.structs.replace(acme, customer_pk=99))
 
 
+def test_ids_of_customers_are_kept(parts, kept, monkeypatch):
+    """What a customer is called may change, its id may not: it is asked for once, until too many are kept."""
+    meter = make_meter(parts)
+    first, second = (one.event for one in parts.ingest.store([new(meter, customer=name) for name in ("a", "b")]))
+    ids = [parts.store.customers.find(name).id for name in ("a", "b")]
+    monkeypatch.setattr("fluxrate.core.catalog.MOST_IDS", 1)
+    assert [kept.customer_id(event) for event in (first, second, first)] == [*ids, ids[0]]
+    parts.store.customers.update(first.customer_pk, {"external_id": "other"}, NOW)
+    with monkeypatch.context() as without:
+        without.setattr(parts.store.customers, "get", None)
+        assert kept.customer_id(first) == ids[0]
+
+
 def test_answers_are_bounded_in_number():
     """One more than the most, and the answer read longest ago is read again; the others are not."""
     asked = []

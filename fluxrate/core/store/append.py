@@ -13,13 +13,13 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
-from sqlalchemy import exc as sql
 
 from fluxrate.core.errors import Conflict
 from fluxrate.core.model import Event, NewEvent, Rules, Stored
 from fluxrate.core.store import counter, customers
-from fluxrate.core.store.connect import Database
-from fluxrate.core.store.faults import is_foreign_key_violation
+from fluxrate.core.store.arrays import integers, texts
+from fluxrate.core.store.connect import Database, driver
+from fluxrate.core.store.faults import broken_constraints, is_foreign_key_violation
 from fluxrate.core.store.paging import pieces
 from fluxrate.core.store.schema import events
 
@@ -58,7 +58,7 @@ def append(database: Database, new: Sequence[NewEvent], now: int) -> list[Stored
     try:
         with database.write() as connection:
             return _append(connection, new, now)
-    except sql.IntegrityError as error:
+    except broken_constraints() as error:
         if not is_foreign_key_violation(error):
             raise
         raise Conflict("A meter or a customer of this batch has been deleted meanwhile.") from error
@@ -99,7 +99,7 @@ def _check_rules(connection: Connection, new: Sequence[NewEvent]) -> None:
     found: dict[int, Rules] = {}
     for piece in pieces(sorted({meter for meter, _ in checked})):
         marks = ", ".join(["?" if connection.dialect.name == "sqlite" else "%s"] * len(piece))
-        for pk, *rules in connection.exec_driver_sql(_RULES.format(marks), tuple(piece)):
+        for pk, *rules in driver(connection).execute(_RULES.format(marks), tuple(piece)).fetchall():
             found[pk] = tuple(rules)
     if any(found.get(meter) != rules for meter, rules in checked):
         raise Conflict("A meter of this batch has been changed or deleted meanwhile.")
@@ -127,9 +127,10 @@ def _insert(connection: Connection, rows: list[EventRow], ingested_at: int) -> i
         last = [tuple(chain.from_iterable(rows[whole:]))] if rest else []
         return _many(connection, _insert_run(_RUN), runs) + _many(connection, _insert_run(rest), last)
     seqs, meters, owners, times, quantities, _, keys, metadata = zip(*rows, strict=True)
-    integers = (_integers(column) for column in (seqs, meters, owners, times, quantities))
-    parameters = (ingested_at, *integers, _texts(keys), _texts(metadata))
-    return connection.exec_driver_sql(_INSERT_ARRAYS, parameters).rowcount
+    numbers = (integers(column) for column in (seqs, meters, owners, times, quantities))
+    parameters = (ingested_at, *numbers, texts(keys), texts(metadata))
+    accepted: int = driver(connection).execute(_INSERT_ARRAYS, parameters).rowcount
+    return accepted
 
 
 @cache
@@ -137,22 +138,9 @@ def _insert_run(rows: int) -> str:
     return f"INSERT INTO events {_COLUMNS} VALUES {', '.join([_ROW] * rows)} {_UNLESS_KNOWN}"  # noqa: S608 (constants)
 
 
-def _integers(values: Iterable[int]) -> str:
-    """A PostgreSQL array; the driver's own way of writing lists would take half the time of the insert."""
-    return "{" + ",".join(map(str, values)) + "}"
-
-
-def _texts(values: Iterable[str | None]) -> str:
-    return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
 def _many(connection: Connection, statement: str, parameters: Sequence[tuple[Any, ...]]) -> int:
-    return connection.exec_driver_sql(statement, list(parameters)).rowcount if parameters else 0
+    accepted: int = driver(connection).executemany(statement, parameters).rowcount if parameters else 0
+    return accepted
 
 
 def _mixed(connection: Connection, rows: list[EventRow], created: set[int]) -> list[Stored]:
@@ -188,8 +176,8 @@ def _find_sqlite(connection: Connection, keys: Sequence[tuple[int, str]]) -> Ite
 
 
 def _find_postgresql(connection: Connection, keys: Sequence[tuple[int, str]]) -> Iterator[Event]:
-    parameters = (_integers(meter for meter, _ in keys), _texts(key for _, key in keys))
-    for row in connection.exec_driver_sql(_BY_KEYS, parameters):
+    parameters = (integers(meter for meter, _ in keys), texts(key for _, key in keys))
+    for row in driver(connection).execute(_BY_KEYS, parameters):
         yield Event(*row)
 
 

@@ -61,13 +61,15 @@ class Pressure:
 class _Batch:
     """One caller's events, and what became of them."""
 
-    __slots__ = ("error", "events", "leads", "now", "stored", "woken")
+    __slots__ = ("error", "events", "held", "leads", "now", "stored")
 
     def __init__(self, events: Sequence[NewEvent], now: int) -> None:
         self.events = events
         self.now = now
         self.leads = False
-        self.woken = threading.Event()
+        # Let go once, when the batch is to lead or has its outcome. A bare lock: an Event is two more and a list.
+        self.held = threading.Lock()
+        self.held.acquire()
         self.stored: list[Stored] | None = None
         self.error: BaseException | None = None
 
@@ -132,14 +134,15 @@ class Commits:
     def _wait(self, mine: _Batch) -> None:
         woken = left = False
         try:
-            woken = mine.woken.wait(WAIT_SECONDS)
+            woken = mine.held.acquire(timeout=WAIT_SECONDS)
         finally:
             # Also where a signal ends the waiting: who has gone cannot lead.
             left = not woken and self._left(mine)
         if left:
             raise Unavailable(f"Other writers kept the database busy for more than {WAIT_SECONDS} seconds.")
-        # Where it is being written, only the outcome can tell whether it counts.
-        mine.woken.wait()
+        if not woken:
+            # It is being written, and only the outcome can tell whether it counts.
+            mine.held.acquire()
 
     def _left(self, mine: _Batch) -> bool:
         """Whether the batch could still be taken out of the queue."""
@@ -160,7 +163,8 @@ class Commits:
             # The next one writes while these make their answers.
             self._hand_on(group)
             for batch in group:
-                batch.woken.set()
+                if not batch.leads:
+                    batch.held.release()
 
     def _group(self) -> list[_Batch]:
         """The leader's batch, which is the first, and those after it that fit."""
@@ -180,7 +184,7 @@ class Commits:
                 return
             following = self._waiting[0]
             following.leads = True
-        following.woken.set()
+        following.held.release()
 
     def _store(self, group: Sequence[_Batch]) -> None:
         try:

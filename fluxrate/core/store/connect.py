@@ -87,6 +87,13 @@ class Database:
                 self._turns.close()
 
 
+def driver(connection: Connection) -> Any:
+    """The driver's own cursor in the connection's transaction, in its parameter style and with its errors: what every
+    batch asks takes a fifth of the time.
+    """
+    return connection.connection.cursor()
+
+
 @contextmanager
 def _held(lock: threading.Lock, turns: Turns) -> Iterator[None]:
     if not lock.acquire(timeout=WRITER_SECONDS):

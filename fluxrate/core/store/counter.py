@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
+from fluxrate.core.store.connect import driver
 from fluxrate.core.store.schema import ingest
 
 # The last of the sequences it takes, and the moment of arrival, which never runs backwards.
@@ -27,7 +28,8 @@ def take(connection: Connection, count: int, now: int) -> tuple[int, int]:
     The moment is `now`, raised to that of the sequences before if the clock ran backwards. An error later in the
     transaction gives both back.
     """
-    last, moment = connection.exec_driver_sql(_TAKE[connection.dialect.name], (count, now)).one()
+    # To its end: a statement that gives rows is under way until then, and SQLite does not commit meanwhile.
+    ((last, moment),) = driver(connection).execute(_TAKE[connection.dialect.name], (count, now)).fetchall()
     return last, moment
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import json
 from sqlalchemy import Connection, func, or_, select
 from sqlalchemy import exc as sql
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -14,7 +15,8 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from fluxrate.core.errors import Conflict, NotFound
 from fluxrate.core.model import Customer, Note
 from fluxrate.core.store import trail
-from fluxrate.core.store.connect import Database
+from fluxrate.core.store.arrays import texts
+from fluxrate.core.store.connect import Database, driver
 from fluxrate.core.store.faults import is_foreign_key_violation, is_unique_violation
 from fluxrate.core.store.paging import Page, page_of, pieces
 from fluxrate.core.store.schema import customers
@@ -27,6 +29,11 @@ _FIELDS = ", ".join(column.name for column in customers.c)
 _BY_PK = {
     "sqlite": f"SELECT {_FIELDS} FROM customers WHERE pk = ?",  # noqa: S608 (constants only)
     "postgresql": f"SELECT {_FIELDS} FROM customers WHERE pk = %s",  # noqa: S608
+}
+# The names as one parameter: a statement for each number of names would have to be prepared.
+_PKS_OF = {
+    "sqlite": "SELECT external_id, pk FROM customers WHERE external_id IN (SELECT value FROM json_each(?))",
+    "postgresql": "SELECT external_id, pk FROM customers WHERE external_id = ANY(%s::text[])",
 }
 
 
@@ -155,11 +162,14 @@ class Customers:
 
 def pks_of(connection: Connection, external_ids: Sequence[str]) -> dict[str, int]:
     """As `Customers.pks_of`, within a transaction."""
-    found: dict[str, int] = {}
-    for piece in pieces(external_ids):
-        query = select(customers.c.external_id, customers.c.pk).where(customers.c.external_id.in_(piece))
-        found.update((external_id, pk) for external_id, pk in connection.execute(query))
-    return found
+    if not external_ids:
+        return {}
+    listed = texts if connection.dialect.name == "postgresql" else _json
+    return dict(driver(connection).execute(_PKS_OF[connection.dialect.name], (listed(external_ids),)).fetchall())
+
+
+def _json(values: Sequence[str]) -> str:
+    return json.encode(values).decode()
 
 
 def add(connection: Connection, external_ids: Sequence[str], now: int) -> tuple[dict[str, int], set[int]]:

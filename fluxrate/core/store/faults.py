@@ -65,15 +65,22 @@ def translated() -> Iterator[None]:
         raise _unavailable(error) from error
 
 
-def is_unique_violation(error: sql.IntegrityError) -> bool:
+def broken_constraints() -> tuple[type[Exception], ...]:
+    """What a broken constraint is raised as: by SQLAlchemy, or by a driver that was asked without it."""
+    return sql.IntegrityError, sqlite.IntegrityError, psycopg.IntegrityError
+
+
+def is_unique_violation(error: Exception) -> bool:
     """Whether a value was taken already (and not another constraint broken)."""
     # SQLite's extended codes would say it better, but pysqlite3 does not report them.
-    return str(error.orig).startswith("UNIQUE constraint") or _state(error) == "23505"
+    return str(_said(error)).startswith("UNIQUE constraint") or _state(error) == "23505"
 
 
-def is_foreign_key_violation(error: sql.IntegrityError) -> bool:
-    """Whether a row was named that is not there, or one deleted that another row names."""
-    return str(error.orig).startswith("FOREIGN KEY constraint") or _state(error) == "23503"
+def is_foreign_key_violation(error: Exception) -> bool:
+    """Whether a row was named that is not there, or one deleted that another row names; the driver may say so itself,
+    or SQLAlchemy for it.
+    """
+    return str(_said(error)).startswith("FOREIGN KEY constraint") or _state(error) == "23503"
 
 
 def _is_ours(error: BaseException | None) -> bool:
@@ -83,8 +90,12 @@ def _is_ours(error: BaseException | None) -> bool:
     return isinstance(error, sqlite.IntegrityError | sqlite.DataError | sqlite.ProgrammingError)
 
 
-def _state(error: sql.IntegrityError) -> str | None:
-    return getattr(error.orig, "sqlstate", None)
+def _said(error: Exception) -> BaseException | None:
+    return error.orig if isinstance(error, sql.IntegrityError) else error
+
+
+def _state(error: Exception) -> str | None:
+    return getattr(_said(error), "sqlstate", None)
 
 
 def _unavailable(error: BaseException | None) -> Unavailable:

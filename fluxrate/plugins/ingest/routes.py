@@ -87,16 +87,20 @@ def void_event(body: dict[str, Any], event: str) -> Response:
 
 def _one() -> Response:
     parts = services()
-    (outcome,) = parts.ingest.accept([decode_one(read_body(JSON))])
+    draft = decode_one(read_body(JSON))
+    (outcome,) = parts.ingest.accept([draft])
     if outcome.error is not None or outcome.event is None or outcome.meter is None:
         raise outcome.error or Malformed("The event was refused.")
     event = outcome.event
-    customer = parts.catalog.customer_of(event)
     if outcome.status == "accepted":
-        return answer(event_shape(event, outcome.meter, customer, None), 201, as_of=event.seq)
+        # Whom the sender named is who it is, now that it is stored.
+        named = draft.customer_external_id or parts.catalog.customer_of(event).external_id
+        shape = event_shape(event, outcome.meter, parts.catalog.customer_id(event), named, None)
+        return answer(shape, 201, as_of=event.seq)
+    customer = parts.catalog.customer_of(event)
     void = parts.store.voids.by_events([event.seq]).get(event.seq)
     headers = {"Idempotent-Replayed": "true"} | ({"Idempotent-Conflict": "true"} if outcome.conflict else {})
-    shape = event_shape(event, outcome.meter, customer, void)
+    shape = event_shape(event, outcome.meter, customer.id, customer.external_id, void)
     return answer(shape, 200, as_of=void.seq if void else event.seq, headers=headers)
 
 
