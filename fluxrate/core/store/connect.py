@@ -60,8 +60,10 @@ class Database:
     @contextmanager
     def rows(self, statement: str, parameters: tuple[object, ...]) -> Iterator[Any]:
         """The driver's own cursor after `statement`, in its parameter style: twice as fast as a result."""
+        # Numbers as text would be written by the server and read here: a third of the time of a row.
+        form = {"binary": True} if self.dialect == "postgresql" else {}
         with translated(), self._reader.connect() as connection:
-            cursor = connection.connection.cursor()
+            cursor = connection.connection.cursor(**form)
             try:
                 yield cursor.execute(statement, parameters)
             finally:

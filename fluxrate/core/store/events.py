@@ -21,12 +21,13 @@ from fluxrate.core.store.schema import LAST, events, voids
 EventColumns = tuple[int, int, int, int, int, str | None]
 """seq, meter_pk, customer_pk, timestamp, quantity, metadata."""
 
-_AFTER = {
-    "sqlite": "SELECT seq, meter_pk, customer_pk, timestamp, quantity, metadata FROM events"
-    " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-    "postgresql": "SELECT seq, meter_pk, customer_pk, timestamp, quantity, metadata FROM events"
-    " WHERE seq > %s AND seq <= %s ORDER BY seq LIMIT %s",
-}
+# The last sequence is asked for outside: with both bounds together PostgreSQL, while it has no statistics of the table
+# yet, takes the rows between for few, and reads and sorts all of them for every step.
+_FOLLOWING = (
+    "SELECT * FROM (SELECT seq, meter_pk, customer_pk, timestamp, quantity, metadata FROM events"
+    " WHERE seq > {0} ORDER BY seq LIMIT {0}) AS following WHERE seq <= {0} ORDER BY seq"
+)
+BETWEEN = {"sqlite": _FOLLOWING.format("?"), "postgresql": _FOLLOWING.format("%s")}
 # Asked some twenty times in a row: as SQLAlchemy's own query it takes six times as long.
 _FROM = {
     "sqlite": "SELECT seq, ingested_at FROM events WHERE seq >= ? ORDER BY seq LIMIT 1",
@@ -60,8 +61,8 @@ class Events:
         """At most `limit` events that came after `seq`, up to and with `upto`, in the order of sequences; none that
         will be committed later is passed over.
         """
-        bounds = (seq, LAST if upto is None else upto, limit)
-        with self._database.rows(_AFTER[self._database.dialect], bounds) as cursor:
+        bounds = (seq, limit, LAST if upto is None else upto)
+        with self._database.rows(BETWEEN[self._database.dialect], bounds) as cursor:
             rows: Sequence[EventColumns] = cursor.fetchall()
         return rows
 

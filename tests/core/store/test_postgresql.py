@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ import pytest
 
 from fluxrate.core.errors import Unavailable
 from fluxrate.core.store import Store
+from fluxrate.core.store.events import BETWEEN
 from tests.contracts.migrations import MigrationContract
 from tests.contracts.store import StoreContract
 from tests.contracts.store_case import NOW, everything, make_meter, new, together
@@ -248,3 +250,19 @@ def test_order_is_by_bytes_in_the_tables(store: Store) -> None:
         ).all()
     assert len(columns) > 15
     assert {collation for _, _, collation in columns} == {"C"}
+
+
+def test_each_step_of_reading_reads_its_own_rows_alone(store: Store, url: str, postgresql: Server) -> None:
+    """Also of a table that PostgreSQL knows nothing of yet: a start after an import would read all of it many times."""
+    meter = make_meter(store)
+    store.events.append([new(meter) for _ in range(30_000)], NOW)
+    with postgresql.admin(url) as connection:
+        connection.execute("ALTER TABLE events SET (autovacuum_enabled = off)")
+        seen: list[str] = []
+        asked = BETWEEN["postgresql"].replace("%s", "{}").format(5_000, 1_000, 30_000)
+        for (line,) in connection.execute(f"EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off) {asked}").fetchall():
+            seen.append(line)
+    read = [int(rows) for line in seen for rows in re.findall(r"rows=(\d+)", line)]
+    assert read
+    assert max(read) == 1_000, "\n".join(seen)
+    assert [row[0] for row in store.events.read_after(5_000, 1_000, 30_000)] == list(range(5_001, 6_001))
