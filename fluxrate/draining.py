@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
-from waitress.task import ThreadedTaskDispatcher
+
+from fluxrate.threads import Threads
+from fluxrate.watching import Watched
 
 ANSWER_SECONDS = 7.0
 """How long requests that were read may take to be answered."""
@@ -32,22 +33,21 @@ _LAST_TURN_SECONDS = 0.05
 class Loop:
     """The loop over all sockets of one server; `run` in the main thread, `stop` from a signal handler."""
 
-    def __init__(
-        self, served: dict[int, Any], listeners: Sequence[BaseWSGIServer], dispatcher: ThreadedTaskDispatcher
-    ) -> None:
+    def __init__(self, served: Watched, listeners: Sequence[BaseWSGIServer], threads: Threads) -> None:
         self._served = served
         self._listeners = listeners
-        self._dispatcher = dispatcher
+        self._threads = threads
         self._stopping = False
 
     def run(self) -> None:
         """Serve until `stop`, then until nothing is owed to anybody, or the time for it is over."""
         while not self._stopping:
-            self._turn(_TURN_SECONDS)
+            self._served.turn(_TURN_SECONDS)
         began = time.monotonic()
         self._take_waiting()
         while (channels := self._channels()) and self._owed(channels, time.monotonic() - began):
-            self._turn(_LAST_TURN_SECONDS)
+            self._served.sweep()
+            self._served.turn(_LAST_TURN_SECONDS)
 
     def stop(self) -> None:
         """Begin to end. Takes no lock, so a signal may call it, as often as it likes."""
@@ -58,11 +58,9 @@ class Loop:
 
     def close(self) -> None:
         """End the threads and close every socket."""
-        self._dispatcher.shutdown(timeout=1)
+        self._threads.shutdown(timeout=1)
         wasyncore.close_all(self._served, ignore_all=True)
-
-    def _turn(self, seconds: float) -> None:
-        wasyncore.loop(timeout=seconds, use_poll=True, map=self._served, count=1)
+        self._served.close()
 
     def _channels(self) -> list[HTTPChannel]:
         return [one for one in list(self._served.values()) if isinstance(one, HTTPChannel)]

@@ -1,36 +1,30 @@
 """Serving one application from one process: waitress with the options that keep slow clients from stopping it.
 
 Waitress reads a whole request before a worker thread sees it, so a slow client costs a socket and not a thread. Its
-defaults stop at 100 connections, and die beyond 1,000 without poll. Its own end drops what it has read and not begun,
-and what it has answered and not sent: see `fluxrate.draining`.
+defaults stop at 100 connections, and die beyond 1,000; its loop asks all of them before every wait: see
+`fluxrate.watching`. Its own end drops what it has read and not begun, and what it has answered and not sent: see
+`fluxrate.draining`.
 """
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from http import HTTPStatus
 from types import FrameType
-from typing import Any
 
 from flask import Flask
 from waitress import create_server
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
-from waitress.task import ErrorTask, WSGITask
 
 from fluxrate import processors, scheduler
+from fluxrate.channels import BODY_SLACK, Channel
 from fluxrate.core.errors import ConfigError
 from fluxrate.core.services import Services
 from fluxrate.draining import Loop
-from fluxrate.http.problem import PROBLEM, SERVER_ERROR, problem
 from fluxrate.plugin import EXTENSION
-
-_BODY_SLACK = 4
-"""The server takes bodies this many times the limit, so that the application can refuse them in its own words."""
+from fluxrate.threads import Threads
+from fluxrate.watching import Watched
 
 _WAITING = 1_024
 """Connections that the system keeps until a process takes them."""
@@ -70,8 +64,6 @@ def serve(app: Flask, sockets: Sequence[socket.socket], ready: Callable[[], None
     `ready()` is called once connections are accepted.
     """
     parts: Services = app.extensions[EXTENSION]
-    # It writes a line for every request that finds all threads busy: an hour of load would be a log of nothing else.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     number = (parts.worker or 1) if parts.settings["ONE_PROCESSOR"] else None
     own = frozenset[int]() if number is None else processors.one_of(number)
     with processors.only(own):
@@ -102,16 +94,15 @@ def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handle
 
 
 def _loop(app: Flask, parts: Services, sockets: Sequence[socket.socket]) -> Loop:
-    served: dict[int, Any] = {}
-    server = create_server(
+    served, threads = Watched(), Threads(parts.settings["THREADS"])
+    create_server(
         app,
         map=served,
+        _dispatcher=threads,
         sockets=list(sockets),
-        threads=parts.settings["THREADS"],
         connection_limit=4_000,
-        asyncore_use_poll=True,
         channel_timeout=20,
-        max_request_body_size=parts.settings["MAX_BODY_BYTES"] * _BODY_SLACK,
+        max_request_body_size=parts.settings["MAX_BODY_BYTES"] * BODY_SLACK,
         max_request_header_size=16_384,
         ident=None,
         # The application believes as many of these as TRUSTED_PROXY says.
@@ -120,53 +111,4 @@ def _loop(app: Flask, parts: Services, sockets: Sequence[socket.socket]) -> Loop
     listeners = [one for one in served.values() if isinstance(one, BaseWSGIServer)]
     for listener in listeners:
         listener.channel_class = Channel
-    return Loop(served, listeners, server.task_dispatcher)
-
-
-class Parser(HTTPRequestParser):
-    """Refuses a request that states its length twice: a proxy in front may believe the other one."""
-
-    def parse_header(self, header_plus: bytes) -> None:
-        """As waitress does, which would take Transfer-Encoding and pass Content-Length over."""
-        super().parse_header(header_plus)
-        if self.chunked and "CONTENT_LENGTH" in self.headers:
-            raise ParsingError("Content-Length and Transfer-Encoding both came")
-
-
-class Refusal(ErrorTask):
-    """What the server refuses before the application sees it, as a problem like the application's own."""
-
-    def execute(self) -> None:
-        """Write the problem and close the connection."""
-        error, most = self.request.error, self.channel.server.adj.max_request_body_size // _BODY_SLACK
-        if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            detail = f"A body is at most {most} bytes."
-        elif error.code == HTTPStatus.INTERNAL_SERVER_ERROR:
-            detail = SERVER_ERROR
-        else:
-            detail = f"The request cannot be read as HTTP: {error.body}."
-        body = problem(error.code, error.reason, detail).get_data()
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers.append(("Content-Type", PROBLEM))
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-class Answer(WSGITask):
-    """While the server ends, each answer says that it is the last on its connection."""
-
-    def build_response_header(self) -> bytes:
-        """As waitress does; a request read behind this one keeps the connection until it is answered, too."""
-        if not self.channel.server.accepting and len(self.channel.requests) == 1:
-            self.set_close_on_finish()
-        header: bytes = super().build_response_header()
-        return header
-
-
-class Channel(HTTPChannel):
-    """A connection with the parts above."""
-
-    parser_class = Parser
-    task_class = Answer
-    error_task_class = Refusal
+    return Loop(served, listeners, threads)

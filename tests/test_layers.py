@@ -30,12 +30,13 @@ COLUMNS_MAY_IMPORT = (
     "fluxrate.core.model",
 )
 
-# The edges, where one failing part must not take the rest along, by file and function: a panel and a job, which
-# log, and a stranger's plugin, which stops the start in words that name it.
+# The edges, where one failing part must not take the rest along, by file and function: a panel, a job and a
+# connection, which log, and a stranger's plugin, which stops the start in words that name it.
 BROAD_EXCEPT = {
     ("fluxrate/app.py", "installed_plugins"),
     ("fluxrate/core/store/commits.py", "_store"),
     ("fluxrate/scheduler.py", "run"),
+    ("fluxrate/threads.py", "_work"),
     ("fluxrate/web/dashboard.py", "_awaited"),
     ("fluxrate/web/dashboard.py", "_box"),
     ("fluxrate/web/turns.py", "_run"),

@@ -11,7 +11,10 @@ from decimal import Decimal
 import pytest
 from waitress import create_server
 
+from fluxrate.channels import Channel
 from fluxrate.draining import Loop
+from fluxrate.threads import Threads
+from fluxrate.watching import Watched
 from tests.callers import Api, counts, exact, make_key
 
 ATTEMPTS = 3
@@ -78,9 +81,10 @@ def api(app):
 
 @pytest.fixture
 def port(app):
-    served = {}
-    server = create_server(app, map=served, host="127.0.0.1", port=0, threads=8)
-    loop = Loop(served, [server], server.task_dispatcher)
+    served, threads = Watched(), Threads(8)
+    server = create_server(app, map=served, _dispatcher=threads, host="127.0.0.1", port=0)
+    server.channel_class = Channel
+    loop = Loop(served, [server], threads)
     thread = threading.Thread(target=loop.run)
     thread.start()
     yield server.effective_port
