@@ -22,7 +22,7 @@ Added = tuple[Codes, Ints]
 """Codes of further rows, and their bounds for the same cells."""
 
 
-class _Columns:
+class Columns:
     """The columns of `frame`, which a subclass makes when first asked."""
 
     @property
@@ -56,7 +56,7 @@ class _Columns:
         return self.frame.property
 
 
-class Cut(_Columns):
+class Cut(Columns):
     """The rows of an arrangement in the cells `[start, end)` of places, which rise and do not overlap, without those at
     the places `removed`, which rise too. `counted` is the key whose distinct values a metric may count.
     """
@@ -230,7 +230,7 @@ class Cut(_Columns):
         return cell[known], codes[known], change[known]
 
 
-class Union(_Columns):
+class Union(Columns):
     """A cut and further rows, both cut into the same cells, as one set of rows: for metrics that cannot combine parts.
 
     Distinct counts come from the indexes; columns are merged when a metric asks for them.
