@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fluxrate.core import calendar, filters, groups, log
+from fluxrate.core import beside, calendar, filters, groups, log
 from fluxrate.core.answers import LogPage, LogRow, Rank, Ranking, Stats, Usage
 from fluxrate.core.calendar import Window
 from fluxrate.core.catalog import Catalog
@@ -150,15 +150,14 @@ class Engine:
         state = self._state(query)
         as_of = _covered(query, state)
         scopes = [self._scope(state, meter, query) for meter in meters]
-        runs = [run for scope in scopes for run in log.runs(state, scope)]
+        found = [log.listed(state, scope) for scope in scopes]
+        runs = [run for one in found for run in one.runs]
         if at is not None:
             page = log.page_at(runs, at, page_size)
         total, seqs = log.page_of(runs, page, page_size, order)
         usage = None
         if figure and len(meters) == 1 and not query.voided:
-            metric = self._metric_of(meters[0])
-            selection = choose(state, scopes[0], metric).selection
-            usage = groups.total_of(selection, _edges(query.window), metric, meters[0].decimals)
+            usage = beside.figure(state, scopes[0], self._metric_of(meters[0]), found[0].base)
         return LogPage(
             rows=log.rows_of(self._store, seqs, meters, as_of),
             total=total,
@@ -172,7 +171,7 @@ class Engine:
         """How many raw events of the meters match: the `total` of `log`, without a page."""
         state = self._state(query)
         scopes = [self._scope(state, meter, query) for meter in meters]
-        return sum(len(run) for scope in scopes for run in log.runs(state, scope))
+        return sum(len(run) for scope in scopes for run in log.listed(state, scope).runs)
 
     def every(
         self, meters: Sequence[Meter], query: Query, order: str = "desc"
@@ -197,7 +196,7 @@ class Engine:
             asked = replace(query, window=step)
             # A new state may have new dictionaries, and other positions for the same rows.
             now = [replace(scope, query=asked, coder=state.coder) for scope in scopes]
-            for seqs in log.pieces_of([run for scope in now for run in log.runs(state, scope)], order):
+            for seqs in log.pieces_of([run for scope in now for run in log.listed(state, scope).runs], order):
                 yield log.rows_of(self._store, seqs, meters, _covered(query, state))
             left = (
                 Window(step.end, left.end, left.zone) if order == "asc" else Window(left.start, step.start, left.zone)

@@ -61,17 +61,23 @@ def _customers(scope: Scope) -> list[Lane]:
 
 
 def _at_least(frame: Frame | Some, scope: Scope) -> Mask | None:
-    bound = scope.query.min_quantity
-    if bound is None:
-        return None
-    return frame.quantity >= _within(math.ceil(Fraction(bound) * 10**scope.meter.decimals))
+    least = _least(scope)
+    return None if least is None else frame.quantity >= _within(least)
 
 
 def _at_most(frame: Frame | Some, scope: Scope) -> Mask | None:
+    most = _most(scope)
+    return None if most is None else frame.quantity <= _within(most)
+
+
+def _least(scope: Scope) -> int | None:
+    bound = scope.query.min_quantity
+    return None if bound is None else math.ceil(Fraction(bound) * 10**scope.meter.decimals)
+
+
+def _most(scope: Scope) -> int | None:
     bound = scope.query.max_quantity
-    if bound is None:
-        return None
-    return frame.quantity <= _within(math.floor(Fraction(bound) * 10**scope.meter.decimals))
+    return None if bound is None else math.floor(Fraction(bound) * 10**scope.meter.decimals)
 
 
 def _within(scaled: int) -> np.signedinteger | np.unsignedinteger:
@@ -156,6 +162,14 @@ def mask(frame: Frame | Some, scope: Scope) -> Mask | None:
 def looks_at_rows(query: Query) -> bool:
     """Whether a filter that looks at rows one by one is in use."""
     return query.min_quantity is not None or query.max_quantity is not None
+
+
+def bounds(scope: Scope) -> tuple[int, int]:
+    """The least and the most quantity that the query lets pass, in the meter's smallest unit: all that the filters say
+    which look at rows.
+    """
+    least, most = _least(scope), _most(scope)
+    return 0 if least is None else least, MAX_SCALED if most is None else most
 
 
 def in_lanes(frame: Frame | Some, wanted: Sequence[Lane]) -> Mask | None:

@@ -7,20 +7,24 @@ Voided events are listed and marked, unless the query says otherwise; the figure
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from fluxrate.core import filters
 from fluxrate.core.answers import LogRow
 from fluxrate.core.calendar import Window
+from fluxrate.core.columns import kernels
 from fluxrate.core.columns.cut import NO_ROWS
 from fluxrate.core.columns.frame import Frame
-from fluxrate.core.columns.paging import Everything, Kept, Listed, Picked, Run, page
+from fluxrate.core.columns.index import Index
+from fluxrate.core.columns.paging import At, Everything, Kept, Picked, Run, Several, page
 from fluxrate.core.columns.snapshot import Snapshot, State
 from fluxrate.core.columns.types import Ints
-from fluxrate.core.filters import Scope
+from fluxrate.core.columns.within import Within
+from fluxrate.core.filters import Lane, Scope
 from fluxrate.core.model import Meter
-from fluxrate.core.selecting import found_by
+from fluxrate.core.selecting import found_by, lanes_in_window
 from fluxrate.core.store import Store
 
 STEP = 16_384
@@ -29,17 +33,26 @@ PIECE = 1_000
 """Rows that are read from the store at once."""
 
 
-def runs(state: State, scope: Scope) -> list[Run]:
-    """The meter's events that pass the query's filters, as sorted runs."""
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The meter's events that pass the query's filters, as sorted runs; `base` is what was picked of the base."""
+
+    runs: list[Run]
+    base: Picked
+
+
+def listed(state: State, scope: Scope) -> Listed:
+    """What a list of the meter's events has."""
     snapshot, window = state.snapshot(scope.meter.pk), scope.query.window
     seq = state.seq if scope.query.as_of is None else scope.query.as_of
-    found = [Run(snapshot.base, _of_base(snapshot, scope, seq))]
+    base = _of_base(snapshot, scope, seq)
+    found = [Run(snapshot.base, base)]
     for frame in _beside(snapshot, scope.query.voided, seq):
         rows = frame.window(window.start, window.end)
         masks = [rows.seq <= seq, filters.in_lanes(rows, filters.lanes(scope)), filters.mask(rows, scope)]
         kept = rows.take(np.logical_and.reduce([mask for mask in masks if mask is not None]))
         found.append(Run(kept, Everything(0, len(kept), NO_ROWS)))
-    return [run for run in found if len(run)]
+    return Listed([run for run in found if len(run)], base)
 
 
 def _beside(snapshot: Snapshot, voided: bool | None, seq: int) -> Sequence[Frame]:
@@ -61,20 +74,31 @@ def _of_base(snapshot: Snapshot, scope: Scope, seq: int) -> Picked:
     if scope.query.voided:
         rows = frame.at(dead)
         masks = [mask for mask in (filters.in_lanes(rows, lanes), filters.mask(rows, scope)) if mask is not None]
-        return Listed(dead[np.logical_and.reduce(masks)] if masks else dead)
-    left_out = NO_ROWS if scope.query.voided is None else dead
-    if lanes:
-        found = found_by(index, scope, lanes, first, last)
-        found = found if seq >= index.newest else found[frame.seq[found] <= seq]
-        return Listed(found[~np.isin(found, left_out)] if len(left_out) else found)
-    mask, later = filters.mask(frame.slice(first, last), scope), index.later_than(seq)
-    if mask is None and later is not None:
-        return Everything(first, last, np.union1d(later, left_out) if len(left_out) else later)
-    if mask is None or seq < index.newest:
-        arrived = frame.seq[first:last] <= seq
-        mask = arrived if mask is None else mask & arrived
+        return At(dead[np.logical_and.reduce(masks)] if masks else dead)
+    left_out, later = NO_ROWS if scope.query.voided is None else dead, index.later_than(seq)
+    if later is not None:
+        return _without(index, scope, lanes, (first, last), kernels.merged(left_out, later))
+    # Most blocks have a row that came later: each row is looked at.
+    arrived = frame.seq[first:last] <= seq
+    found = filters.in_lanes(frame.slice(first, last), lanes), filters.mask(frame.slice(first, last), scope)
+    mask = np.logical_and.reduce([arrived, *(one for one in found if one is not None)])
     mask[left_out - first] = False
     return Kept(first, mask)
+
+
+def _without(index: Index, scope: Scope, lanes: Sequence[Lane], window: tuple[int, int], left_out: Ints) -> Picked:
+    """The rows between two positions that pass the filters, without some, which rise."""
+    first, last = window
+    looks = filters.looks_at_rows(scope.query)
+    if not lanes:
+        bounds = filters.bounds(scope)
+        return Within(index.frame, index.sizes, window, bounds, left_out) if looks else Everything(*window, left_out)
+    if looks or len(lanes) > 1:
+        return At(kernels.without(found_by(index, scope, lanes, first, last), left_out))
+    left_out = left_out[slice(*np.searchsorted(left_out, window))]
+    if len(left_out):
+        left_out = left_out[filters.in_lanes(index.frame.at(left_out), lanes)]
+    return Several(lanes_in_window(index, lanes[0], first, last), left_out)
 
 
 def page_of(found: Sequence[Run], number: int, size: int, order: str) -> tuple[int, Ints]:

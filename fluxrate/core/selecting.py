@@ -2,7 +2,8 @@
 
 Nothing here scans what an index answers. Equality with one customer or one metadata value is a lane of an arrangement;
 with several, or together with other filters, the index finds the rows and only those are looked at. Bounds on
-quantities look at every row of the window.
+quantities look at every row of the window; a list of events, which is one cell, has the order of sizes instead (`log`,
+`beside`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fluxrate.core import filters
+from fluxrate.core.columns import kernels
 from fluxrate.core.columns.cut import NO_ROWS
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.index import Index
 from fluxrate.core.columns.keys import Key
+from fluxrate.core.columns.paging import Positions
 from fluxrate.core.columns.selection import Selection
 from fluxrate.core.columns.snapshot import State
 from fluxrate.core.columns.types import Ints
@@ -39,11 +42,11 @@ class Chosen:
 
 def choose(state: State, scope: Scope, metric: Metric, keys: Sequence[Key] = ()) -> Chosen:
     """The rows of the meter that count for the scope's query; `keys` are those the answer is broken down by."""
-    chosen = _Choice(state, scope, [part for key in keys for part in key.parts if part is not None]).chosen()
+    chosen = Choice(state, scope, [part for key in keys for part in key.parts if part is not None]).chosen()
     return _counting(chosen, scope) if metric.needs_property else chosen
 
 
-class _Choice:
+class Choice:
     """One question while its rows are being found."""
 
     def __init__(self, state: State, scope: Scope, columns: Sequence[str]) -> None:
@@ -81,7 +84,8 @@ class _Choice:
         return frame.take(np.logical_and.reduce(found)) if found else frame
 
     def chosen(self) -> Chosen:
-        removed = self._removed()
+        """The rows, laid out as suits the question."""
+        removed = self.removed()
         looks = filters.looks_at_rows(self.scope.query)
         if removed is not None and not looks and not self.lanes:
             return self._indexed(Selection(self.index.time, self.first, self.last, removed, fresh=self.fresh))
@@ -89,12 +93,12 @@ class _Choice:
             return self._indexed(self._lane(*self.lanes[0], removed))
         return self._scanned()
 
-    def _removed(self) -> Ints | None:
+    def removed(self) -> Ints | None:
         """Rows of the base that do not count, rising; None where they are too many to be corrected for one by one."""
         later = self.index.later_than(self.seq)
         if later is None or len(later) + len(self.dead) > max(_FEW, len(self.index.frame) // _FRACTION):
             return None
-        return np.union1d(self.dead, later) if len(later) else self.dead
+        return kernels.merged(self.dead, later)
 
     def _indexed(self, selection: Selection) -> Chosen:
         if self.frames:
@@ -114,18 +118,18 @@ class _Choice:
 
     def _scanned(self) -> Chosen:
         frame = self.index.frame.with_keys(self.keep)
-        positions = self._positions()
+        positions = self.positions()
         rows = frame.slice(self.first, self.last) if positions is None else frame.take(positions)
         frames = tuple(found for found in (rows, *self.frames) if len(found))
         return Chosen(Selection(self.index.time, 0, 0, NO_ROWS, frames), self.index)
 
-    def _positions(self) -> Ints | None:
+    def positions(self) -> Ints | None:
         """The rows of the base that pass every filter, in order of time; None for all of the window."""
         frame, all_arrived = self.index.frame, self.seq >= self.index.newest
         if self.lanes:
             found = found_by(self.index, self.scope, self.lanes, self.first, self.last)
             found = found if all_arrived else found[frame.seq[found] <= self.seq]
-            return found[~np.isin(found, self.dead)] if len(self.dead) else found
+            return kernels.without(found, self.dead)
         rows = frame.slice(self.first, self.last)
         mask = filters.mask(rows, self.scope)
         if not all_arrived:
@@ -151,7 +155,15 @@ def found_by(index: Index, scope: Scope, lanes: Sequence[Lane], first: int, last
     return found[np.flatnonzero(np.logical_and.reduce(kept))] if kept else found
 
 
-def _in_window(index: Index, lane: Lane, first: int, last: int) -> Ints:
+def _in_window(index: Index, lane: Lane, first: int, last: int) -> Positions:
+    found = lanes_in_window(index, lane, first, last)
+    if len(found) == 1:
+        return found[0]
+    return np.sort(np.concatenate(found)) if found else NO_ROWS
+
+
+def lanes_in_window(index: Index, lane: Lane, first: int, last: int) -> list[Positions]:
+    """For each of the lane's codes the positions between two others of the rows that have it, rising."""
     key, codes = lane
     order = index.lanes(key)
     found = []
@@ -160,9 +172,7 @@ def _in_window(index: Index, lane: Lane, first: int, last: int) -> Ints:
         run = order.positions[low:high]
         a, b = np.searchsorted(run, np.array((first, last), np.int32))
         found.append(run[a:b])
-    if len(found) == 1:
-        return found[0]  # type: ignore[return-value]
-    return np.sort(np.concatenate(found)) if found else NO_ROWS
+    return found
 
 
 def _counting(chosen: Chosen, scope: Scope) -> Chosen:

@@ -29,11 +29,16 @@ Shift = Callable[[int, bool], int]
 """A day (since 1970-01-01) to the earlier one; True means the end of a window that lies where the day starts."""
 
 
-def earlier(window: Window, compare: str, group: str) -> Window:
-    """The window that this one is compared with (one of COMPARISONS), when cut into buckets of the group."""
+def earlier(window: Window, compare: str, group: str, until: int | None = None) -> Window:
+    """The window that this one is compared with (one of COMPARISONS), when cut into buckets of the group.
+
+    With `until` it ends where that instant within the window comes to lie: a window that is still running is compared
+    with as much as has passed.
+    """
+    part = window if until is None else Window(window.start, min(until, window.end), window.zone)
     if compare == "year":
-        return _moved(window, lambda edge, ends: _by_days(window.zone, edge, ends, _year_shift(window, group)))
-    return _previous(window, group)
+        return _moved(part, lambda edge, ends: _by_days(window.zone, edge, ends, _year_shift(window, group)))
+    return _previous(window, part, group)
 
 
 def partners(window: Window, past: Window, compare: str, group: str) -> list[int | None]:
@@ -49,8 +54,8 @@ def partners(window: Window, past: Window, compare: str, group: str) -> list[int
     return [places.get(name) for name in _named(now, shift)]
 
 
-def _previous(window: Window, group: str) -> Window:
-    """Back by as few buckets as let it end no later than the window starts."""
+def _previous(window: Window, part: Window, group: str) -> Window:
+    """The part moved back by as few buckets as let the window end no later than it starts."""
     unit = "day" if group in CLOCK and _whole_days(window) else group
 
     def back(edge: int, ends: bool, count: int) -> int:
@@ -62,7 +67,7 @@ def _previous(window: Window, group: str) -> Window:
     count = max(1, (window.end - window.start) // mean_length(unit) - 1)
     while back(window.end, True, count) > window.start:
         count += 1
-    return _moved(window, lambda edge, ends: back(edge, ends, count))
+    return _moved(part, lambda edge, ends: back(edge, ends, count))
 
 
 def _moved(window: Window, move: Callable[[int, bool], int]) -> Window:

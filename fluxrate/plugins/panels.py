@@ -10,45 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from fluxrate.core import shifts
-from fluxrate.core.answers import Rank, Usage
+from fluxrate.core import trends
+from fluxrate.core.answers import Rank
 from fluxrate.core.calendar import Window
 from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
-from fluxrate.core.zones import DAY, HOUR, day_of, day_start
+from fluxrate.core.trends import Comparison
+from fluxrate.core.zones import day_of, day_start
 from fluxrate.plugin import Panel, PanelContext, Plugin
 
-GROUPS = (("hour", HOUR, 2), ("day", DAY, 92), ("week", 7 * DAY, 400), ("month", 30 * DAY, 1 << 40))
-"""Groupings of a chart with their usual length, each with the longest window in days that it suits best."""
-MOST_POINTS = 800
 TOP = 10
 MOST_METERS = 50
 MOST_SILENT = 5
 """Silent meters that are named."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One meter's figures in the window, and in the equal window before.
-
-    `places` has for each bucket of the usage the position of the one before that stands for it, None where none does.
-    """
-
-    usage: Usage
-    before: Usage
-    places: tuple[int | None, ...] = ()
-
-    @property
-    def meter(self) -> Meter:
-        """The meter that both are about."""
-        return self.usage.meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,51 +45,27 @@ class Silent:
     day: int
 
 
-def fitting(window: Window) -> str:
-    """The grouping that gives a readable number of points: hours to 2 days, days to 92, weeks to 400, months beyond."""
-    days = (window.end - window.start) / DAY
-    return next(name for name, _, longest in GROUPS if days <= longest)
-
-
-def offered(window: Window) -> tuple[str, ...]:
-    """The groupings worth a choice: more than one point, and not more than a chart can show."""
-    length = window.end - window.start
-    names = tuple(name for name, size, _ in GROUPS if length > size and length // size <= MOST_POINTS)
-    return names or (fitting(window),)
-
-
-def before(window: Window, now: int) -> Window:
-    """The equal window before, cut where `now` cuts this one."""
-    end = min(window.end, max(now, window.start + 1))
-    days = round((window.end - window.start) / DAY)
-    if not days or any(_local(edge, window.zone).hour for edge in (window.start, window.end)):
-        length = window.end - window.start
-        return Window(window.start - length, end - length, window.zone)
-    return Window(_days_earlier(window.start, days, window.zone), _days_earlier(end, days, window.zone), window.zone)
-
-
 def headline(context: PanelContext) -> Mapping[str, Any] | None:
     """The figures of the selected meter and how they changed."""
     if context.meter is None:
         return None
-    return {"compared": _compare(context, context.meter, None)}
+    query = replace(context.query, group_by=None)
+    return {"compared": trends.compare(context.services.engine, context.meter, query, context.services.clock())}
 
 
 def trend(context: PanelContext) -> Mapping[str, Any] | None:
     """The selected meter over time, beside the equal window before."""
     if context.meter is None:
         return None
-    groups = offered(context.query.window)
-    group = context.query.group_by if context.query.group_by in groups else None
-    group = group or fitting(context.query.window)
-    compared = _compare(context, context.meter, group)
     engine, now = context.services.engine, context.services.clock()
+    group, groups = trends.chosen(context.query.window, context.query.group_by)
+    compared = trends.compare(engine, context.meter, replace(context.query, group_by=group), now)
     empty = not compared.usage.event_count
     zone, as_of = context.query.window.zone, context.query.as_of
     return {
         "compared": compared,
         "group": group,
-        "groups": groups if group in groups else (*groups, group),
+        "groups": groups,
         "last_event": engine.stats(context.meter, zone, now, as_of).last_event if empty else None,
     }
 
@@ -123,12 +76,12 @@ def customers(context: PanelContext) -> Mapping[str, Any] | None:
         return None
     query = replace(context.query, group_by=None)
     ranking = context.services.engine.ranking(context.meter, query, TOP)
-    group = fitting(context.query.window)
+    group, engine, now = trends.fitting(context.query.window), context.services.engine, context.services.clock()
     rows = []
     for rank in ranking.rows:
         # One question a customer: an index finds the rows of one, those of several are gathered and sorted.
-        mine = replace(context, query=replace(context.query, customers=(rank.customer.id,)))
-        rows.append(Ranked(rank, _compare(mine, context.meter, group, aligned=False)))
+        mine = replace(query, group_by=group, customers=(rank.customer.id,))
+        rows.append(Ranked(rank, trends.glance(engine, context.meter, mine, now)))
     return {"ranking": ranking, "rows": rows, "group": group}
 
 
@@ -136,10 +89,10 @@ def meters(context: PanelContext) -> Mapping[str, Any] | None:
     """Every meter with its line, its total and its change."""
     if not context.meters:
         return None
-    group = fitting(context.query.window)
-    shown = context.meters[:MOST_METERS]
+    group, engine, now = trends.fitting(context.query.window), context.services.engine, context.services.clock()
+    shown, query = context.meters[:MOST_METERS], replace(context.query, group_by=group)
     return {
-        "rows": [_compare(context, meter, group, aligned=False) for meter in shown],
+        "rows": [trends.glance(engine, meter, query, now) for meter in shown],
         "group": group,
         "left_out": len(context.meters) - len(shown),
         "selected": context.meter,
@@ -199,27 +152,8 @@ def silent(context: PanelContext) -> list[Silent]:
     return sorted(found, key=lambda one: -one.last)
 
 
-def _compare(context: PanelContext, meter: Meter, group: str | None, *, aligned: bool = True) -> Comparison:
-    engine, window = context.services.engine, context.query.window
-    query: Query = replace(context.query, group_by=group, fill="zero")
-    past = before(window, context.services.clock())
-    if group is None or not aligned:
-        return Comparison(engine.usage(meter, query), engine.usage(meter, replace(query, window=past, group_by=None)))
-    now, then = engine.usage(meter, query), engine.usage(meter, replace(query, window=past))
-    return Comparison(now, then, tuple(shifts.partners(window, past, "previous", group)))
-
-
 def _part(count: int, whole: int) -> Decimal | None:
     return Decimal(count) / Decimal(whole) if whole else None
-
-
-def _local(instant: int, zone: str) -> datetime:
-    return (_EPOCH + timedelta(microseconds=instant)).astimezone(ZoneInfo(zone))
-
-
-def _days_earlier(instant: int, days: int, zone: str) -> int:
-    """The same local time some days before: by the calendar, since a day is not always 24 hours."""
-    return (_local(instant, zone) - timedelta(days=days) - _EPOCH) // timedelta(microseconds=1)
 
 
 def _meters_height(context: PanelContext) -> int:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 
-from fluxrate.core import customers
-from fluxrate.core.answers import Usage
+from fluxrate.core import customers, trends
 from fluxrate.core.errors import FluxrateError, Malformed
-from fluxrate.core.model import Customer, Meter
+from fluxrate.core.model import Customer
 from fluxrate.core.query import Query
+from fluxrate.core.trends import Comparison
 from fluxrate.http import auth
 from fluxrate.http.parameters import customer_of
 from fluxrate.plugin import services
-from fluxrate.web import forms, fragments, trends
+from fluxrate.web import forms, fragments
 from fluxrate.web.links import WINDOW
 from fluxrate.web.pages import around
 from fluxrate.web.read import lenient, unclear
@@ -26,15 +26,6 @@ OF_ONE = (*WINDOW, "meter", "group_by")
 PAGE_SIZE = 25
 RECENT = 10
 LABELS = {"external_id": "The external id", "name": "The name", "email": "The email"}
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What one customer used of one meter in the window, and in the equal window before."""
-
-    meter: Meter
-    usage: Usage
-    before: Usage
 
 
 @auth.page_access
@@ -78,17 +69,17 @@ def page(customer: str) -> Response:
     found = customer_of(customer)
     query, errors = lenient(args, now)
     errors |= unclear(request.args, OF_ONE)
-    groups = trends.offered(query.window)
-    group = query.group_by if query.group_by in groups else trends.fitting(query.window)
-    query = replace(query, group_by=group, fill="zero", customers=(found.id,), as_of=parts.engine.as_of())
+    group, groups = trends.chosen(query.window, query.group_by)
+    query = replace(query, group_by=group, customers=(found.id,), as_of=parts.engine.as_of())
     rows = _used(query, now)
+    shown = _shown(rows, args.get("meter"), errors)
     html = render_template(
         "customer.html",
         customer=found,
         rows=rows,
-        shown=_shown(rows, args.get("meter"), errors),
+        compared=None if shown is None else trends.compare(parts.engine, shown.meter, query, now),
         group=group,
-        groups=groups if group in groups else (*groups, group),
+        groups=groups,
         recent=parts.engine.log(parts.catalog.meters(), replace(query, group_by=None), page_size=RECENT),
         bar=window_bar(query.window, args, now),
         args=args,
@@ -99,19 +90,15 @@ def page(customer: str) -> Response:
     return fragments.answer(html, status=422 if errors else 200)
 
 
-def _used(query: Query, now: int) -> list[Used]:
+def _used(query: Query, now: int) -> list[Comparison]:
     """Every meter that they used in this window or the one before, the one with the most events first."""
     parts = services()
-    earlier = replace(query, window=trends.before(query.window, now), group_by=None)
-    rows = [
-        Used(meter, parts.engine.usage(meter, query), parts.engine.usage(meter, earlier))
-        for meter in parts.catalog.meters()
-    ]
+    rows = [trends.glance(parts.engine, meter, query, now) for meter in parts.catalog.meters()]
     rows = [row for row in rows if row.usage.event_count or row.before.event_count]
     return sorted(rows, key=lambda row: -row.usage.event_count)
 
 
-def _shown(rows: list[Used], reference: str | None, errors: dict[str, str]) -> Used | None:
+def _shown(rows: list[Comparison], reference: str | None, errors: dict[str, str]) -> Comparison | None:
     """The row that is drawn large."""
     for row in rows:
         if reference in (row.meter.meter_name, row.meter.id):

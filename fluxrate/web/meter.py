@@ -10,14 +10,16 @@ from fractions import Fraction
 
 from flask import Response, render_template, request
 
-from fluxrate.core.answers import Group, Usage
+from fluxrate.core import trends
+from fluxrate.core.answers import Bucket, Group, Usage
 from fluxrate.core.errors import FluxrateError
 from fluxrate.core.model import Meter, Number
 from fluxrate.core.query import META, Query
 from fluxrate.http.auth import page_access
 from fluxrate.http.parameters import meter_of
 from fluxrate.plugin import services
-from fluxrate.web import fragments, trends
+from fluxrate.web import fragments
+from fluxrate.web.bars import Series
 from fluxrate.web.links import WINDOW
 from fluxrate.web.meters import has_events
 from fluxrate.web.read import lenient, unclear
@@ -26,6 +28,8 @@ from fluxrate.web.window_bar import window_bar
 
 PARAMETERS = (*WINDOW, "group_by", "breakdown")
 TOP = 10
+TOLD = 8
+"""Values of a key that are told apart: as many as there are colours."""
 RECENT = 10
 
 
@@ -42,15 +46,34 @@ class Part:
     events: int
     bar: Decimal
     share: Decimal | None
+    buckets: tuple[Bucket, ...]
+
+    @property
+    def name(self) -> str:
+        """What the row is called."""
+        if self.rest:
+            return "All others"
+        return "Without it" if self.value is None else self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """A meter told apart by one metadata key, or the sentence why it cannot be."""
+    """A meter told apart by one metadata key, or the sentence why it cannot be.
+
+    `usage` has the buckets of `group`; `stacked` says whether bars can stand on each other, because they add up.
+    """
 
     key: str | None
+    usage: Usage | None = None
+    group: str = ""
     parts: tuple[Part, ...] = ()
+    stacked: bool = False
     failed: str | None = None
+
+    @property
+    def series(self) -> list[Series]:
+        """The parts as they are drawn."""
+        return [Series(part.name, [bucket.usage for bucket in part.buckets], other=part.rest) for part in self.parts]
 
 
 @page_access
@@ -60,24 +83,20 @@ def page(meter: str) -> Response:
     found = meter_of(meter)
     query, errors = lenient(args, now)
     errors |= unclear(request.args, PARAMETERS)
-    groups = trends.offered(query.window)
-    group = query.group_by if query.group_by in groups else trends.fitting(query.window)
-    usage = parts.engine.usage(found, replace(query, group_by=group, fill="zero"))
-    # Everything below is as of the same sequence, so that the parts of the page agree with each other.
-    whole = replace(query, group_by=None, as_of=usage.as_of)
-    earlier = replace(whole, window=trends.before(query.window, now))
+    group, groups = trends.chosen(query.window, query.group_by)
+    # Everything is as of the same sequence, so that the parts of the page agree with each other and with the log.
+    whole = replace(query, group_by=None, as_of=parts.engine.as_of())
     keys = parts.engine.metadata_keys(found)
     metric = parts.registry.metrics.all.get(found.aggregation_type)
     html = render_template(
         "meter.html",
         meter=found,
-        usage=usage,
-        before=parts.engine.usage(found, earlier),
-        stats=parts.engine.stats(found, query.window.zone, now),
+        compared=trends.compare(parts.engine, found, replace(whole, group_by=group), now),
+        stats=parts.engine.stats(found, query.window.zone, now, whole.as_of),
         group=group,
-        groups=groups if group in groups else (*groups, group),
+        groups=groups,
         keys=keys,
-        breakdown=_breakdown(found, whole, keys, args.get("breakdown", "").removeprefix(META)),
+        breakdown=_breakdown(found, whole, group, keys, args.get("breakdown", "").removeprefix(META)),
         ranking=parts.engine.ranking(found, whole, TOP),
         recent=parts.engine.log((found,), whole, page_size=RECENT),
         snippets=snippets(found, metric, request.host_url),
@@ -91,19 +110,21 @@ def page(meter: str) -> Response:
     return fragments.answer(html, status=422 if errors else 200)
 
 
-def _breakdown(meter: Meter, whole: Query, keys: tuple[str, ...], wanted: str) -> Breakdown:
+def _breakdown(meter: Meter, whole: Query, group: str, keys: tuple[str, ...], wanted: str) -> Breakdown:
     key = wanted or (keys[0] if keys else None)
     if key is None:
         return Breakdown(None)
+    group = trends.for_bars(whole.window, group)
+    query = replace(whole, group_by=group, fill="zero", breakdown=(META + key,), limit=TOLD)
     try:
-        usage = services().engine.usage(meter, replace(whole, breakdown=(META + key,), limit=TOP))
+        usage = services().engine.usage(meter, query)
     except FluxrateError as error:
         return Breakdown(key, failed=error.detail)
-    return Breakdown(key, tuple(_parts(usage)))
+    stacked = services().registry.metrics.all[usage.metric].additive
+    return Breakdown(key, usage, group, tuple(_parts(usage, stacked)), stacked)
 
 
-def _parts(usage: Usage) -> list[Part]:
-    metric = services().registry.metrics.all[usage.metric]
+def _parts(usage: Usage, additive: bool) -> list[Part]:
     groups: tuple[Group, ...] = usage.breakdown or ()
     largest = max((Fraction(group.usage or 0) for group in groups), default=Fraction(0))
     return [
@@ -113,7 +134,8 @@ def _parts(usage: Usage) -> list[Part]:
             usage=group.usage,
             events=group.event_count,
             bar=_fraction(group.usage, largest),
-            share=_fraction(group.usage, Fraction(usage.total)) if metric.additive and usage.total else None,
+            share=_fraction(group.usage, Fraction(usage.total)) if additive and usage.total else None,
+            buckets=group.buckets,
         )
         for group in groups
     ]

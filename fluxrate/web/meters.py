@@ -6,20 +6,18 @@ The forms are plain POSTs with the rules of `core.meters`; what is wrong stands 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypedDict
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 
-from fluxrate.core import meters
-from fluxrate.core.answers import Usage
+from fluxrate.core import meters, trends
 from fluxrate.core.errors import FluxrateError
 from fluxrate.core.model import METER_STATUSES, Meter
-from fluxrate.core.query import Query
 from fluxrate.http import auth
 from fluxrate.http.parameters import meter_of
 from fluxrate.plugin import services
-from fluxrate.web import forms, fragments, meter_forms, trends
+from fluxrate.web import forms, fragments, meter_forms
 from fluxrate.web.links import WINDOW
 from fluxrate.web.pages import around
 from fluxrate.web.read import lenient, unclear
@@ -27,15 +25,6 @@ from fluxrate.web.window_bar import window_bar
 
 PARAMETERS = (*WINDOW, "status", "page")
 PAGE_SIZE = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A meter of the list with its figures of the window and of the equal one before."""
-
-    meter: Meter
-    usage: Usage
-    before: Usage
 
 
 def reference(meter: Meter) -> str:
@@ -53,9 +42,10 @@ def listing() -> Response:
     page = _number(args.get("page", ""))
     found, total = parts.store.meters.list(page=page, page_size=PAGE_SIZE, status=status)
     group = trends.fitting(query.window)
+    query = replace(query, group_by=group, as_of=parts.engine.as_of())
     html = render_template(
         "meters.html",
-        rows=[_row(meter, query, group, now) for meter in found],
+        rows=[trends.glance(parts.engine, meter, query, now) for meter in found],
         total=total,
         page=page,
         pages=around(page, math.ceil(total / PAGE_SIZE)),
@@ -69,13 +59,6 @@ def listing() -> Response:
         zone=query.window.zone,
     )
     return fragments.answer(html, status=422 if errors else 200)
-
-
-def _row(meter: Meter, query: Query, group: str, now: int) -> Row:
-    engine = services().engine
-    usage = engine.usage(meter, replace(query, group_by=group, fill="zero"))
-    earlier = replace(query, window=trends.before(query.window, now), group_by=None, as_of=usage.as_of)
-    return Row(meter, usage, engine.usage(meter, earlier))
 
 
 def _number(text: str) -> int:

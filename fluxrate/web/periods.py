@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, time
 
 from fluxrate.core.answers import Bucket
-from fluxrate.core.calendar import bucket_start
+from fluxrate.core.calendar import Window, bucket_start
 from fluxrate.web.charts import Point
 from fluxrate.web.formats import at
 
@@ -51,6 +51,18 @@ def span(start: int, end: int, zone: str) -> str:
             return _day(first, True)
         return f"{_day(first, first.year != last.year)} – {_day(last, True)}"
     return f"{_minute(first, first.year != last.year)} – {_minute(last, True)}"
+
+
+def compared_with(window: Window, before: Window) -> str:
+    """The window before in words; where it was cut because this one is still running, its days and how far the last
+    of them counts: "27 Sep – 26 Oct 2026, to 22:39".
+    """
+    first, last = at(before.start, before.zone), at(before.end, before.zone)
+    cut = before.end - before.start < window.end - window.start and last.time() != time()
+    if not cut or first.time() != time():
+        return span(before.start, before.end, before.zone)
+    days = f"{_day(first, first.year != last.year)} – " if first.date() != last.date() else ""
+    return f"{days}{_day(last, True)}, to {last:%H:%M}"
 
 
 def ends(start: int, end: int, zone: str) -> tuple[str, str]:

@@ -31,7 +31,7 @@ class Added(NamedTuple):
     fresh: Fresh | None = None
 
 
-class _Columns:
+class Columns:
     """The columns of `frame`, which a subclass makes when first asked."""
 
     @property
@@ -65,7 +65,7 @@ class _Columns:
         return self.frame.property
 
 
-class Cut(_Columns):
+class Cut(Columns):
     """The rows of an arrangement in the cells `[start, end)` of places, which rise and do not overlap, without those at
     the places `removed`, which rise too. `counted` is the key whose distinct values a metric may count. `edges` are
     given where cells lie side by side, from each edge to the next.
@@ -267,7 +267,7 @@ class Cut(_Columns):
         return kernels.lacks(added.codes[added.bounds[0] : added.bounds[-1]], self._removed_codes(key))
 
 
-class Union(_Columns):
+class Union(Columns):
     """A cut and further rows, both cut into the same cells, as one set of rows: for metrics that cannot combine parts.
 
     Distinct counts come from the indexes; columns are merged when a metric asks for them.

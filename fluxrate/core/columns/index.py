@@ -13,6 +13,7 @@ from fluxrate.core.columns.arrangement import Arrangement
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.keys import CUSTOMER, Key
 from fluxrate.core.columns.orders import Order
+from fluxrate.core.columns.sizes import Sizes
 from fluxrate.core.columns.types import Ints
 
 _BLOCK = 1_024
@@ -37,6 +38,7 @@ class Index:
         self._subsets: dict[Hashable, Subset] = {}
         self._covering: dict[tuple[str, ...], str | None] = {}
         self._newest_of_blocks: Ints | None = None
+        self._sizes: Sizes | None = None
         self.mapped = False
         """Whether frame and indexes are mapped from files."""
         self.mapped_bytes = 0
@@ -54,6 +56,8 @@ class Index:
                     self.by(key).order(inner).prepare()
             for inner in like.time.orders:
                 self.time.order(inner).prepare()
+            if like._sizes is not None:
+                _ = self.sizes
         return self
 
     def parts(self) -> dict[str, NDArray[Any]]:
@@ -89,6 +93,14 @@ class Index:
         """Where the rows of each code of a key are; kept as long as the arrangement by it."""
         return self.by(key).lanes or self.time.order(key)
 
+    @property
+    def sizes(self) -> Sizes:
+        """The order of the quantities; built when first asked for."""
+        found = self._sizes
+        if found is None:
+            found = self._sizes = Sizes(self.frame.quantity)
+        return found
+
     def _make_room(self) -> None:
         """Let go of the keys that were not asked for longest; whoever reads one of them keeps what they hold."""
         others = sorted((key for key in list(self._by) if key != CUSTOMER), key=lambda key: self._asked.get(key, 0))
@@ -100,6 +112,7 @@ class Index:
         """Let go of everything that not every question needs."""
         self._by = {key: rows for key, rows in list(self._by.items()) if key == CUSTOMER}
         self._subsets = {}
+        self._sizes = None
         self.time.forget(CUSTOMER)
 
     def later_than(self, seq: int) -> Ints | None:
@@ -142,7 +155,8 @@ class Index:
         subsets = sum(
             one.index.nbytes + one.index.frame.nbytes() for one in list(self._subsets.values()) if one.index != self
         )
-        return self.time.nbytes + sum(rows.nbytes for rows in list(self._by.values())) + subsets
+        sizes = 0 if self._sizes is None else self._sizes.nbytes
+        return self.time.nbytes + sum(rows.nbytes for rows in list(self._by.values())) + subsets + sizes
 
 
 class Subset:

@@ -141,6 +141,22 @@ def lacks(column: Codes, codes: Codes) -> NDArray[np.bool_]:
     return table[column]
 
 
+def without(positions: NDArray[Any], left_out: Ints) -> NDArray[Any]:
+    """Rising positions but those that are left out, which rise, too: several times faster than a test of each one."""
+    if not len(left_out) or not len(positions):
+        return positions
+    places = np.searchsorted(positions, left_out.astype(positions.dtype))
+    places = np.minimum(places, len(positions) - 1)
+    return np.delete(positions, places[positions[places] == left_out])
+
+
+def merged(one: Ints, other: Ints) -> Ints:
+    """Two rising arrays that have nothing in common as one; `np.union1d` hashes them, a second for each million."""
+    if not len(one) or not len(other):
+        return one if len(one) else other
+    return np.sort(np.concatenate((one, other)), kind="stable")
+
+
 def ranges(starts: Ints, ends: Ints) -> Ints:
     """All places of the ranges one after another."""
     lengths = ends - starts

@@ -18,6 +18,8 @@ from fluxrate.core.columns.types import Ints
 
 _BLOCK = 65_536
 
+Positions = NDArray[np.signedinteger]
+
 
 class Picked(Protocol):
     """Which rows of a frame are meant; positions are given of the frame."""
@@ -47,19 +49,39 @@ class Everything:
         return np.setdiff1d(inside, self._left_out, assume_unique=True) if len(self._left_out) else inside
 
 
-class Listed:
+class At:
     """The rows at positions that rise."""
 
-    def __init__(self, positions: NDArray[np.signedinteger]) -> None:
-        self._positions = positions
+    def __init__(self, positions: Positions) -> None:
+        self.positions = positions
 
     def before(self, position: int) -> int:
         """How many of the rows stand before the position."""
-        return int(np.searchsorted(self._positions, self._positions.dtype.type(position)))
+        return int(np.searchsorted(self.positions, self.positions.dtype.type(position)))
 
     def between(self, first: int, last: int) -> Ints:
         """Positions of the rows from one position to another, rising."""
-        return self._positions[self.before(first) : self.before(last)].astype(np.int64)
+        return self.positions[self.before(first) : self.before(last)].astype(np.int64)
+
+
+class Several:
+    """The rows of several lanes, each of which rises and which have no row in common, without those `left_out`, which
+    are all of them; nothing is merged but what a page shows.
+    """
+
+    def __init__(self, lanes: Sequence[Positions], left_out: Ints) -> None:
+        self._lanes, self._left_out = lanes, left_out
+
+    def before(self, position: int) -> int:
+        """How many of the rows stand before the position."""
+        inside = sum(int(np.searchsorted(lane, lane.dtype.type(position))) for lane in self._lanes)
+        return inside - int(np.searchsorted(self._left_out, position))
+
+    def between(self, first: int, last: int) -> Ints:
+        """Positions of the rows from one position to another, rising."""
+        cuts = [lane[slice(*np.searchsorted(lane, np.array((first, last), lane.dtype)))] for lane in self._lanes]
+        found = np.sort(np.concatenate([np.empty(0, np.int64), *cuts]))
+        return np.setdiff1d(found, self._left_out, assume_unique=True) if len(self._left_out) else found
 
 
 class Kept:

@@ -101,7 +101,7 @@
     const last = countOf(chart) - 1;
     const at = chart.dataset.at === undefined ? last + 1 : Number(chart.dataset.at);
     const next = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
-    if (event.key === "Enter" && at <= last) openEvents(chart, at);
+    if (event.key === "Enter" && at <= last) "band" in chart.dataset ? tableOf(chart)?.tBodies[0]?.rows[at]?.querySelector("a")?.click() : openEvents(chart, at);
     else if (next !== undefined) read(chart, Math.max(0, Math.min(last, next)));
     else return;
     event.preventDefault();
@@ -298,10 +298,22 @@
     if (button) save(button);
   });
 
-  // A legend lights its series
+  // A press on a piece of a bar opens its events, one beside it those of the whole bucket: the links are in the table
+  document.addEventListener("click", (event) => {
+    const chart = event.target.closest?.(".chart-bars");
+    if (!chart) return;
+    const plot = plotOf(chart);
+    const row = tableOf(chart)?.tBodies[0]?.rows[nearest(chart, (event.clientX - plot.left) / plot.width)];
+    const bar = event.target.closest(".chart-bar");
+    const column = bar ? Number(bar.getAttribute("class").match(/series-(\d)/)?.[1] || -1) : 0;
+    row?.cells[column]?.querySelector("a")?.click();
+  });
+
+  // A legend, or the rows of the table that serves as one, lights its series
   function light(event) {
-    const item = event.target.closest?.(".legend li");
-    const chart = event.target.closest?.(".legend")?.previousElementSibling;
+    const rows = event.target.closest?.("[data-lights]");
+    const item = event.target.closest?.(".legend li, [data-lights] tr[data-series]");
+    const chart = rows ? document.querySelector(`[data-chart="${CSS.escape(rows.dataset.lights)}"]`) : event.target.closest?.(".legend")?.previousElementSibling;
     if (!chart) return;
     const on = item && (event.type === "pointerover" || event.type === "focusin");
     chart.classList.toggle("chart-dimmed", Boolean(on));

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fluxrate.core.columns import paging
 from fluxrate.core.columns.frame import Frame
-from fluxrate.core.columns.paging import Everything, Kept, Listed, Picked, Run
+from fluxrate.core.columns.paging import At, Everything, Kept, Picked, Run
 from tests.core.columns.rows import ints, some_of
 from tests.generated import examples
 
@@ -47,7 +47,7 @@ def picks(draw: st.DrawFn, size: int) -> tuple[Picked, list[int]]:
     if kind == "window":
         return Everything(first, last, ints(some)), [place for place in range(first, last) if place not in some]
     if kind == "listed":
-        return Listed(np.array(some, draw(st.sampled_from([np.int32, np.int64])))), some
+        return At(np.array(some, draw(st.sampled_from([np.int32, np.int64])))), some
     mask = np.isin(np.arange(first, last), some)
     return Kept(first, mask), [place for place in some if first <= place < last]
 
@@ -128,7 +128,7 @@ def test_a_page_after_the_last_row_is_empty(rows: list[tuple[int, int]] | None) 
 def test_rows_of_one_instant_are_newest_arrival_first_across_runs() -> None:
     runs = [
         Run(frame([(7, 1), (7, 4)]), Everything(0, 2, ints([]))),
-        Run(frame([(7, 2), (7, 3)]), Listed(ints([0, 1]))),
+        Run(frame([(7, 2), (7, 3)]), At(ints([0, 1]))),
         Run(frame([(7, 5), (7, 6)]), Kept(0, np.array([False, True]))),
     ]
     assert paging.page(runs, 0, 10).tolist() == [6, 4, 3, 2, 1]
