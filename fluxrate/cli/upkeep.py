@@ -32,6 +32,7 @@ def plugins(config: Config) -> None:
             "metrics": [metric.name for metric in plugin.metrics],
             "panels": [panel.name for panel in plugin.panels],
             "jobs": [job.name for job in plugin.jobs],
+            "commands": [command.name for command in plugin.commands],
             "blueprints": [blueprint.name for blueprint in plugin.blueprints],
         }
         click.echo(f"{name}: " + "; ".join(f"{kind} {', '.join(names)}" for kind, names in brings.items() if names))

@@ -40,6 +40,7 @@ NEEDS = {
     "GET /api/v1/customers/<customer>/invoices": "usage.read",
     "GET /api/v1/plans": "usage.read",
     "POST /api/v1/plans": "admin",
+    "PUT /api/v1/plans/by-external-id/<external_id>": "admin",
     "GET /api/v1/plans/<plan>": "usage.read",
     "PATCH /api/v1/plans/<plan>": "admin",
     "DELETE /api/v1/plans/<plan>": "admin",
