@@ -50,6 +50,7 @@ from fluxrate.plugins import (
     panels,
     plans,
     revenue,
+    stripe,
     subscriptions,
     usage,
 )
@@ -66,6 +67,7 @@ BUILT_IN: tuple[Plugin, ...] = (
     subscriptions.plugin,
     invoices.plugin,
     revenue.plugin,
+    stripe.plugin,
     keys.plugin,
     audit.plugin,
     panels.plugin,

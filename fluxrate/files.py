@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,13 +14,13 @@ from fluxrate.core import rows
 _LINES_SHOWN = 1_000
 
 
-def parameters() -> tuple[click.Parameter, ...]:
+def parameters(formats: Sequence[str] = rows.FORMATS) -> tuple[click.Parameter, ...]:
     """What each of these commands takes: files, as `names`; their format, as `kind`; and `strict`."""
     return (
         click.Argument(["names"], nargs=-1, required=True, metavar="FILE..."),
         click.Option(
             ["--format", "kind"],
-            type=click.Choice(rows.FORMATS),
+            type=click.Choice(formats),
             help="What the files are, where their names do not say.",
         ),
         click.Option(["--strict"], is_flag=True, help="Exit with status 1 if any row was rejected."),
@@ -58,4 +59,4 @@ class Refusals:
     def end(self) -> None:
         """The file is over."""
         if self._told > _LINES_SHOWN:
-            click.echo(f"{self._name}: {self._told - _LINES_SHOWN} more rows were rejected.", err=True)
+            click.echo(f"{self._name}: {self._told - _LINES_SHOWN} more rows were rejected or remarked on.", err=True)

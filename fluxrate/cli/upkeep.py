@@ -12,7 +12,7 @@ import tzdata
 from fluxrate import __version__
 from fluxrate.app import command_services, open_store
 from fluxrate.cli.options import configured
-from fluxrate.config import SETTINGS, Config, without_password
+from fluxrate.config import SETTINGS, Config, shown
 
 
 @click.command()
@@ -52,5 +52,5 @@ def config_command(config: Config) -> None:
     """Print every setting with its value in force."""
     click.echo(f"instance = {config.instance}")
     for setting in SETTINGS:
-        value = without_password(repr(config.values[setting.name]))
+        value = shown(setting, repr(config.values[setting.name]))
         click.echo(f"{setting.name} = {value}  # {setting.help}")

@@ -34,7 +34,7 @@ def import_command(what: str, body: type[Schema], upsert: Upsert, told: Collecti
     schema, passed_over = body(), set(told) - set(body().fields) - {KEY}
 
     def run(parts: Services, names: tuple[str, ...], kind: str | None, strict: bool) -> int:
-        def put(row: Row) -> str:
+        def put(row: Row, _: imports.Say) -> str:
             sent = {name: _value(schema, name, cell) for name, cell in imports.plain(row).items()}
             own = {name: value for name, value in sent.items() if name not in passed_over}
             key = own.pop(KEY, None)

@@ -50,8 +50,9 @@ def make_invoice(store: Store, subscription: Subscription, external_id: str | No
 
 
 def fill_billing(store: Store) -> None:
-    """A plan, a subscription of the customer c1 with a history, an invoice."""
+    """A plan, a subscription of the customer c1 with a history, an invoice, a version that was told."""
     make_invoice(store, make_subscription(store, make_plan(store), customer="c1"))
+    store.mirrored.claim("stripe:sub_1", NOW)
 
 
 class BillingContract(StoreCase):
@@ -197,3 +198,10 @@ class BillingContract(StoreCase):
         assert found == made[::-1]
         assert [*store.subscriptions.every(status="ACTIVE")] == [[subscription]]
         assert [*store.plans.every(currency="EUR")] == []
+
+    def test_of_a_mirrored_record_the_newest_version_counts(self, store: Store) -> None:
+        """An older one is not to be taken, the same one is again; each record for itself, and whoever asks at once."""
+        assert [store.mirrored.claim("a", at) for at in (20, 10, 20, 30, 20)] == [True, False, True, True, False]
+        assert store.mirrored.claim("b", 10)
+        together(4, lambda number: store.mirrored.claim("c", number))
+        assert [store.mirrored.claim("c", at) for at in (2, 3)] == [False, True]

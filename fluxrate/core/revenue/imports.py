@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,10 +21,12 @@ _OUR_FAULT = 500
 
 OUTCOMES = ("created", "changed", "unchanged", "skipped", "rejected")
 
-Put = Callable[[Row], str]
+Say = Callable[[str], None]
+"""Told what is worth knowing about a row that goes in all the same."""
+Put = Callable[[Row, Say], str]
 """Makes the record be as its row says, and gives what that came to, one of OUTCOMES."""
 Rejected = Callable[[int, str], None]
-"""Told the line and the reason of each row that is left out."""
+"""Told the line and the reason of each row that is left out, or what is worth knowing about it."""
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ def run(lines: Iterable[Line], put: Put, rejected: Rejected) -> Iterator[Report]
         try:
             if isinstance(line.row, FluxrateError):
                 raise line.row
-            report.add(put(line.row))
+            report.add(put(line.row, partial(rejected, line.number)))
         except FluxrateError as refused:
             if refused.status >= _OUR_FAULT:
                 raise
