@@ -51,6 +51,7 @@ from fluxrate.plugins import (
     panels,
     plans,
     revenue,
+    stripe,
     subscriptions,
     usage,
 )
@@ -67,12 +68,18 @@ BUILT_IN: tuple[Plugin, ...] = (
     subscriptions.plugin,
     invoices.plugin,
     revenue.plugin,
+    stripe.plugin,
     keys.plugin,
     audit.plugin,
     panels.plugin,
     health.plugin,
     openapi.plugin,
 )
+OWN_COMMANDS = (
+    *("serve", "demo", "worker", "migrate", "plugins", "config", "version", "import", "export", "verify"),
+    *("copy", "backup", "restore", "keys", "users", "meters"),
+)
+"""What the command line has without plugins; none may bring another of the same name."""
 ENTRY_POINTS = "fluxrate.plugins"
 _PAGES = "web"
 """The blueprint that the application brings itself."""
@@ -200,6 +207,8 @@ def installed_plugins(config: Config) -> list[Plugin]:
 def _registry(plugins: Sequence[Plugin]) -> Registry:
     registry = Registry()
     registry.blueprints.add(_PAGES, _PAGES, "fluxrate")
+    for name in OWN_COMMANDS:
+        registry.commands.add(name, name, "fluxrate")
     for plugin in plugins:
         registry.plugins.add(plugin.name, plugin, plugin.name)
         for metric in plugin.metrics:
@@ -208,6 +217,8 @@ def _registry(plugins: Sequence[Plugin]) -> Registry:
             registry.panels.add(panel.name, panel, plugin.name)
         for job in plugin.jobs:
             registry.jobs.add(job.name, job, plugin.name)
+        for command in plugin.commands:
+            registry.commands.add(command.name, command, plugin.name)
         for blueprint in plugin.blueprints:
             registry.blueprints.add(blueprint.name, blueprint, plugin.name)
     return registry

@@ -29,6 +29,8 @@ class Setting:
     default: bool | int | str
     help: str
     least: int | None = None
+    secret: bool = False
+    """Whether its value is nobody's to read: only that it is set is shown."""
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -70,6 +72,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("RATE_LIMIT", 0, "Requests a minute that one API key may make; 0 sets no limit.", 0),
     Setting("METRICS_PUBLIC", False, "Answer GET /metrics without a key; false asks for one with usage.read."),
+    Setting(
+        "STRIPE_WEBHOOK_SECRET",
+        "",
+        "The signing secret of the endpoint that Stripe sends its events to; empty takes none.",
+        secret=True,
+    ),
     Setting("PLUGIN_DIR", "", "A folder of further plugins, looked into before installed ones."),
     Setting("LOG_LEVEL", "INFO", "How much is logged: DEBUG, INFO, WARNING or ERROR."),
 )
@@ -108,7 +116,7 @@ class Config:
         return tuple(
             InForce(
                 setting.name,
-                without_password(_text(self.values[setting.name])),
+                shown(setting, _text(self.values[setting.name])),
                 self.sources.get(setting.name),
                 setting.help,
             )
@@ -142,6 +150,11 @@ def load_config(
         values |= _checked(found, source)
         sources |= dict.fromkeys(found, source)
     return Config(folder, values, sources)
+
+
+def shown(setting: Setting, text: str) -> str:
+    """The value of a setting as it may be shown; `text` is how it is written."""
+    return "***" if setting.secret and text.strip("'") else without_password(text)
 
 
 def without_password(text: str) -> str:

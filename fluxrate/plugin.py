@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import click
 from flask import Blueprint, current_app
 
 from fluxrate.core.errors import ConfigError
@@ -22,11 +23,12 @@ from fluxrate.core.query import Query
 if TYPE_CHECKING:
     from fluxrate.core.services import Services
 
-__all__ = ["Job", "Metric", "Panel", "PanelContext", "Plugin", "services"]
+__all__ = ["Command", "Job", "Metric", "Panel", "PanelContext", "Plugin", "services"]
 
 EXTENSION = "fluxrate"
 PLACES = ("main", "half")
 
+_COMMAND_NAME = re.compile(r"[a-z][a-z-]{0,39}")
 _PANEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -93,6 +95,28 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """A command of `fluxrate`: `run(services, **options)` is given what `params`, options and arguments of click, have
+    read, and gives the exit status (None: 0). What it raises of `fluxrate.core.errors` is told in one sentence, with
+    status 1.
+
+    `name` is what is typed: lower-case letters and `-`. `help` begins with one sentence for the list of commands. The
+    options `--instance` and those of the settings are there anyway. Raises ConfigError for another name.
+    """
+
+    name: str
+    help: str
+    run: Callable[..., int | None]
+    params: tuple[click.Parameter, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _COMMAND_NAME.fullmatch(self.name):
+            raise ConfigError(
+                f"A command's name is up to 40 lower-case letters and -, a letter first, but {self.name!r} came."
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Plugin:
     """Everything one capability brings. All fields but the name are optional."""
 
@@ -102,6 +126,7 @@ class Plugin:
     """flask-smorest blueprints appear in the API reference; plain Flask ones are only served."""
     panels: tuple[Panel, ...] = ()
     jobs: tuple[Job, ...] = ()
+    commands: tuple[Command, ...] = ()
 
 
 def services() -> Services:

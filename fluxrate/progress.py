@@ -7,14 +7,21 @@ import stat
 import sys
 import time
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import click
 
-from fluxrate.core.importer import Report
-
 _SECONDS = 5.0
 _CLEAR_LINE = "\r\x1b[2K"
+
+
+class Counted(Protocol):
+    """What knows how many rows there were so far."""
+
+    @property
+    def rows(self) -> int:
+        """All rows seen."""
+        ...
 
 
 class Progress:
@@ -40,7 +47,7 @@ class Progress:
         if self._bar is not None:
             self._bar.__exit__(kind, error, trace)
 
-    def show(self, report: Report) -> None:
+    def show(self, report: Counted) -> None:
         """Say where the work is."""
         if self._bar is not None:
             self._bar.update(self._file.tell() - self._bar.pos)

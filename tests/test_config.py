@@ -11,7 +11,12 @@ from fluxrate.config import SETTINGS, Setting, instance_folder, load_config
 from fluxrate.core.errors import ConfigError
 
 NAMES = [setting.name for setting in SETTINGS]
-SETTABLE = {"DATABASE_URL": "postgresql://x/y", "PLUGIN_DIR": "/tmp", "LOG_LEVEL": "DEBUG"}
+SETTABLE = {
+    "DATABASE_URL": "postgresql://x/y",
+    "PLUGIN_DIR": "/tmp",
+    "LOG_LEVEL": "DEBUG",
+    "STRIPE_WEBHOOK_SECRET": "whsec_1",
+}
 
 
 def other(setting: Setting) -> tuple[str, bool | int | str]:

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from flask import Blueprint, Flask
 
-from fluxrate.app import BUILT_IN, create_app
+from fluxrate.app import BUILT_IN, OWN_COMMANDS, create_app
+from fluxrate.cli import cli
 from fluxrate.config import load_config
 from fluxrate.core.errors import ConfigError
 from fluxrate.http.bodies import ApiBlueprint
-from fluxrate.plugin import Job, Metric, Panel, Plugin, services
+from fluxrate.plugin import Command, Job, Metric, Panel, Plugin, services
 from fluxrate.plugins import health, meters, metrics, usage
 from tests.callers import Api, exact, parts_of, problem
 
@@ -96,6 +97,7 @@ def test_without_metrics_a_meter_cannot_be_made(make_app):
 
 SUM = next(metric for metric in metrics.plugin.metrics if metric.name == "SUM")
 PANEL = Panel("trend", "Trend", "panels/trend.html", lambda context: None)
+COMMAND = Command("import-plans", "Do something else.", lambda parts: None)
 JOB = Job("columns.refresh", lambda settings: 1, lambda parts: None)
 
 
@@ -105,6 +107,8 @@ JOB = Job("columns.refresh", lambda settings: 1, lambda parts: None)
         (Plugin("mine", metrics=(SUM,)), "metric", "SUM", "metrics"),
         (Plugin("mine", panels=(PANEL,)), "panel", "trend", "panels"),
         (Plugin("mine", jobs=(JOB,)), "job", "columns.refresh", "columns"),
+        (Plugin("mine", commands=(COMMAND,)), "command", "import-plans", "plans"),
+        (Plugin("mine", commands=(Command("serve", "Serve.", print),)), "command", "serve", "fluxrate"),
         (Plugin("mine", blueprints=(Blueprint("health", __name__),)), "blueprint", "health", "health"),
         (Plugin("mine", blueprints=(ApiBlueprint("usage", __name__),)), "blueprint", "usage", "usage"),
         (Plugin("mine", blueprints=(Blueprint("web", __name__),)), "blueprint", "web", "fluxrate"),
@@ -124,7 +128,8 @@ def test_a_name_used_twice_stops_the_start_and_names_both_owners(tmp_path, plugi
 def test_the_registry_freezes(app):
     """After start-up nothing can be added, whatever its kind."""
     registry = parts_of(app).registry
-    for names in (registry.plugins, registry.metrics, registry.panels, registry.jobs, registry.blueprints):
+    kinds = (registry.plugins, registry.metrics, registry.panels, registry.jobs, registry.commands, registry.blueprints)
+    for names in kinds:
         with pytest.raises(ConfigError, match="after start-up was complete"):
             names.add("late", object(), "mine")
     with pytest.raises(TypeError):
@@ -238,6 +243,64 @@ def test_the_command_finds_strangers_too(tmp_path):
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
     assert ran.returncode == 0
     assert "percentiles: metrics P95\n" in ran.stdout
+
+
+GREETING = '''
+"""A stranger's command."""
+
+import click
+
+from fluxrate.core.errors import RuleBroken
+from fluxrate.plugin import Command, Plugin
+
+
+def greet(parts, name, loud):
+    if name == "nobody":
+        raise RuleBroken("Somebody is greeted, but nobody came.")
+    click.echo(f"Hello {name}, {len(parts.store.meters.all())} meters")
+    return 3 if loud else None
+
+
+params = (click.Argument(["name"]), click.Option(["--loud"], is_flag=True))
+plugin = Plugin("greeting", commands=(Command("greet", "Greet somebody.", greet, params),))
+'''
+
+
+def test_a_strangers_command_is_one_of_fluxrate(tmp_path):
+    """It is listed and explained, reads its own options beside those of every command, is given the services, and
+    says by its status and in one sentence what failed.
+    """
+    folder = tmp_path / "plugins"
+    stranger(folder, "greeting", "greeting = greeting:plugin", GREETING)
+    environment = {"PATH": os.environ["PATH"], "FLUXRATE_PLUGIN_DIR": str(folder)}
+
+    def ran(*args: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "fluxrate", "--instance", str(tmp_path / "instance"), *args]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    assert "greet  " in ran("--help")[1]
+    assert "Greet somebody." in ran("greet", "--help")[1]
+    assert ran("greet", "Ada") == (0, "Hello Ada, 0 meters\n", "")
+    assert ran("greet", "--loud", "--log-level", "ERROR", "Ada")[0] == 3
+    assert ran("greet", "nobody") == (1, "", "fluxrate: Somebody is greeted, but nobody came.\n")
+    assert ran("greet")[0] == 2
+    assert "greeting: commands greet\n" in ran("plugins")[1]
+    (folder / "greeting.py").write_text("plugin = 5")
+    assert "serve " in ran("--help")[1]
+    assert ran("greet", "Ada")[0] == 1
+
+
+@pytest.mark.parametrize("name", ["", "Greet", "greet me", "-greet", "x" * 41])
+def test_a_command_has_a_name_that_can_be_typed(name):
+    with pytest.raises(ConfigError, match="command's name"):
+        Command(name, "Greet.", print)
+
+
+def test_our_own_commands_are_reserved():
+    """What the command line has itself is what no plugin may bring."""
+    brought = {command.name for plugin in BUILT_IN for command in plugin.commands}
+    assert set(cli.commands) - brought == set(OWN_COMMANDS)
 
 
 def test_a_metric_says_honestly_that_it_does_not_combine():

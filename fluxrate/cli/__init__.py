@@ -1,7 +1,8 @@
 """The `fluxrate` command: a thin layer, each command reads its options and asks core.
 
 Exit status 0; 1 when something failed, with one sentence on standard error; 2 for wrong usage. What a program may
-want to read (a new key, say) goes to standard output alone. A module has the commands of one subject.
+want to read (a new key, say) goes to standard output alone. A module has the commands of one subject; plugins bring
+more.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 import click
 
-from fluxrate.cli import accounts, backups, checking, copying, exporting, importing, meters, serving, upkeep
+from fluxrate.cli import accounts, backups, checking, copying, exporting, importing, meters, plugged, serving, upkeep
 from fluxrate.core.errors import FluxrateError
 
 _COMMANDS: tuple[click.Command, ...] = (
@@ -35,13 +36,13 @@ _COMMANDS: tuple[click.Command, ...] = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=plugged.Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--instance", metavar="DIR", help="The instance folder [FLUXRATE_INSTANCE, else ./instance].")
 def cli(instance: str | None) -> None:
     """Fluxrate: exact, instant usage analytics."""
 
 
-for _command in _COMMANDS:
+for _command in (*_COMMANDS, *plugged.built_in()):
     cli.add_command(_command)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
+from fluxrate import files
 from fluxrate.app import command_services, now
 from fluxrate.cli.options import configured, meter_of
 from fluxrate.config import Config
@@ -16,11 +17,9 @@ from fluxrate.core.importer import Columns, Importer, Report
 from fluxrate.core.model import COMMAND_LINE
 from fluxrate.progress import Progress
 
-_LINES_SHOWN = 1_000
-
 
 @click.command("import")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("names", nargs=-1, required=True, metavar="FILE...")
 @click.option("--meter", "meter_ref", required=True, help="The meter: id, meter_name or meter_token.")
 @click.option("--customer", default=Columns.customer, show_default=True, help="Column of the customer's external id.")
 @click.option("--timestamp", default=Columns.timestamp, show_default=True, help="Column of the time.")
@@ -34,7 +33,7 @@ _LINES_SHOWN = 1_000
 @click.option("--strict", is_flag=True, help="Exit with status 1 if any row was rejected.")
 @configured
 def import_command(
-    config: Config, files: tuple[str, ...], meter_ref: str, kind: str | None, strict: bool, **columns: Any
+    config: Config, names: tuple[str, ...], meter_ref: str, kind: str | None, strict: bool, **columns: Any
 ) -> None:
     """Import events from CSV or NDJSON files, gzip or not; - is standard input.
 
@@ -46,43 +45,25 @@ def import_command(
     meter = meter_of(parts, meter_ref)
     importer = Importer(parts.ingest, meter, Columns(**columns), now())
     rejected = 0
-    for name in files:
-        trail.import_started(parts.store, COMMAND_LINE, meter.meter_name, name, now())
+    for name in names:
+        trail.import_started(parts.store, COMMAND_LINE, f"meter:{meter.meter_name}", name, now())
         report = _import_file(importer, name, kind)
         rejected += report.rejected
-        counts = (report.accepted, report.duplicates, report.rejected)
-        trail.import_finished(parts.store, COMMAND_LINE, meter.meter_name, name, counts, now())
+        counts = {"accepted": report.accepted, "duplicates": report.duplicates, "rejected": report.rejected}
+        trail.import_finished(parts.store, COMMAND_LINE, f"meter:{meter.meter_name}", name, counts, now())
     parts.close()
     if rejected and strict:
         sys.exit(1)
 
 
 def _import_file(importer: Importer, name: str, kind: str | None) -> Report:
-    kind = kind or rows.format_of(name)
-    if kind is None:
-        raise click.UsageError(f"{name}: say what it is with --format csv or --format ndjson.")
-    report, shown = Report(), 0
-
-    def rejected(line: int, reason: str) -> None:
-        nonlocal shown
-        shown += 1
-        if shown <= _LINES_SHOWN:
-            click.echo(f"{name}:{line}: {reason}", err=True)
-
-    with _opened(name) as file, Progress(name, file) as progress:
+    kind, report, rejected = files.kind_of(name, kind), Report(), files.Refusals(name)
+    with files.opened(name) as file, Progress(name, file) as progress:
         header, lines = rows.read(file, kind)
         if header is not None:
             importer.columns.check(header)
         for report in importer.run(lines, Path(name).name, rejected):
             progress.show(report)
-    if shown > _LINES_SHOWN:
-        click.echo(f"{name}: {shown - _LINES_SHOWN} more rows were rejected.", err=True)
+    rejected.end()
     click.echo(f"{name}: {report.accepted} accepted, {report.duplicates} duplicate, {report.rejected} rejected")
     return report
-
-
-def _opened(name: str) -> BinaryIO:
-    try:
-        return sys.stdin.buffer if name == "-" else Path(name).open("rb")
-    except OSError as why:
-        raise click.UsageError(f"{name} cannot be read: {why.strerror}.") from why

@@ -12,7 +12,7 @@ import tzdata
 from fluxrate import __version__
 from fluxrate.app import command_services, open_store
 from fluxrate.cli.options import configured
-from fluxrate.config import SETTINGS, Config, without_password
+from fluxrate.config import SETTINGS, Config, shown
 
 
 @click.command()
@@ -32,6 +32,7 @@ def plugins(config: Config) -> None:
             "metrics": [metric.name for metric in plugin.metrics],
             "panels": [panel.name for panel in plugin.panels],
             "jobs": [job.name for job in plugin.jobs],
+            "commands": [command.name for command in plugin.commands],
             "blueprints": [blueprint.name for blueprint in plugin.blueprints],
         }
         click.echo(f"{name}: " + "; ".join(f"{kind} {', '.join(names)}" for kind, names in brings.items() if names))
@@ -51,5 +52,5 @@ def config_command(config: Config) -> None:
     """Print every setting with its value in force."""
     click.echo(f"instance = {config.instance}")
     for setting in SETTINGS:
-        value = without_password(repr(config.values[setting.name]))
+        value = shown(setting, repr(config.values[setting.name]))
         click.echo(f"{setting.name} = {value}  # {setting.help}")

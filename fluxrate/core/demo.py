@@ -1,4 +1,4 @@
-"""The demo's data: a year of real flights as usage of five meters, moved by whole weeks to end now.
+"""The demo's data: a year of real flights as usage of five meters, moved by whole weeks to end now, and made-up bills.
 
 The file lists flights that flew in 2013. All are moved by the same number of weeks, the smallest that brings the
 last one to now or later; those that would then still lie ahead are moved back 52 weeks, to the start of the year. So
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import IO
 
-from fluxrate.core import accounts, customers, meters
+from fluxrate.core import accounts, customers, demo_billing, meters
 from fluxrate.core.calendar import parse_instant
 from fluxrate.core.credentials import new_token
 from fluxrate.core.drafts import metadata_text
@@ -65,22 +65,24 @@ def is_filled(parts: Services) -> bool:
 
 
 def prepare(parts: Services, progress: Progress) -> SignIn:
-    """Fill the instance unless it is filled already; an interrupted filling is taken up where it stopped.
+    """Fill the instance unless it is filled already; an interrupted filling is taken up where it stopped. Each start
+    brings the bills up to today.
 
     Raises Conflict for an instance that holds something else.
     """
-    state = parts.store.instance.get(_STATE)
+    state, made = parts.store.instance.get(_STATE), parts.clock()
     if state is None:
         if parts.store.meters.all():
             raise Conflict("This instance holds meters of its own; name another folder for the demo with --instance.")
-        state = f"loading:{_shift(parts.clock())}:{parts.clock()}"
+        state = f"loading:{_shift(made)}:{made}"
         parts.store.instance.set(_STATE, state)
     if state.startswith("loading:"):
-        _, shift, now = state.split(":")
-        _fill(parts, int(shift), int(now), progress)
+        shift, made = map(int, state.split(":")[1:])
+        _fill(parts, shift, made, progress)
         parts.store.instance.set(_STATE, _FILLED)
         parts.live.refresh()
         parts.live.save(force=True)
+    demo_billing.keep_up(parts, made)
     return _sign_in(parts)
 
 

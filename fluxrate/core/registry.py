@@ -1,4 +1,4 @@
-"""Names to metrics, panels, jobs and blueprints of one application; refuses duplicates, names owners, and freezes."""
+"""Names to whatever the plugins of one application bring; refuses duplicates, names owners, and freezes."""
 
 from __future__ import annotations
 
@@ -61,16 +61,17 @@ class Metrics(Names[Metric]):
 
 
 class Registry:
-    """All names of one application. Panels, jobs and blueprints are kept here untyped, as core knows none of them."""
+    """All names of one application. What is not a metric is kept here untyped, as core knows none of it."""
 
     def __init__(self) -> None:
         self.plugins: Names[Any] = Names("plugin")
         self.metrics = Metrics()
         self.panels: Names[Any] = Names("panel")
         self.jobs: Names[Any] = Names("job")
+        self.commands: Names[Any] = Names("command")
         self.blueprints: Names[Any] = Names("blueprint")
 
     def freeze(self) -> None:
         """Refuse everything that comes later."""
-        for names in (self.plugins, self.metrics, self.panels, self.jobs, self.blueprints):
+        for names in (self.plugins, self.metrics, self.panels, self.jobs, self.commands, self.blueprints):
             names.freeze()

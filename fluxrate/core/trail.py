@@ -5,6 +5,8 @@ Who created, changed, revoked, voided, imported, signed in. Never events themsel
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fluxrate.core import text
 from fluxrate.core.errors import Malformed
 from fluxrate.core.model import By, Note
@@ -44,12 +46,11 @@ def check_action(action: str) -> str:
     return action
 
 
-def import_started(store: Store, by: By, meter_name: str, file: str, now: int) -> None:
+def import_started(store: Store, by: By, target: str, file: str, now: int) -> None:
     """Note that a file is being imported; one that was cut short has no `import_finished`."""
-    store.trail.add(Note(by, "import.started", f"meter:{meter_name}", now, {"file": file}))
+    store.trail.add(Note(by, "import.started", target, now, {"file": file}))
 
 
-def import_finished(store: Store, by: By, meter_name: str, file: str, counts: tuple[int, int, int], now: int) -> None:
-    """Note that a file is in; `counts` are its accepted, duplicate and rejected rows."""
-    details = {"file": file} | dict(zip(("accepted", "duplicates", "rejected"), counts, strict=True))
-    store.trail.add(Note(by, "import.finished", f"meter:{meter_name}", now, details))
+def import_finished(store: Store, by: By, target: str, file: str, counts: Mapping[str, int], now: int) -> None:
+    """Note that a file is in; `counts` say what became of its rows."""
+    store.trail.add(Note(by, "import.finished", target, now, {"file": file, **counts}))

@@ -65,6 +65,24 @@ def reason_of(error: FluxrateError) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
+class Messages:
+    """Counts messages of billers by what became of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def note(self, source: str, outcome: str) -> None:
+        """One came from this biller. The caller sees to it that both are few."""
+        with self._lock:
+            self._counts[source, outcome] += 1
+
+    def read(self) -> dict[tuple[str, str], int]:
+        """All until now."""
+        with self._lock:
+            return dict(sorted(self._counts.items()))
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Requests of one route (its rule, never a path; empty where none matched) by one method: how many by status, in
@@ -174,8 +192,9 @@ class Vitals:
     intake: Intake
     requests: Requests
     jobs: Jobs
+    messages: Messages
 
     @classmethod
     def new(cls, now: int) -> Vitals:
         """All at nothing."""
-        return cls(now, Intake(), Requests(), Jobs())
+        return cls(now, Intake(), Requests(), Jobs(), Messages())

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flask import request
 from marshmallow import Schema, ValidationError, fields
 
 from fluxrate.core import calendar, text
-from fluxrate.core.errors import NotFound
+from fluxrate.core.errors import Malformed, NotFound
 from fluxrate.core.model import Customer, Meter
 from fluxrate.core.query import FILLS, FLAGS, LIMIT, MOST_ROWS, ORDERS, Query, choice
 from fluxrate.core.shifts import COMPARISONS
@@ -134,6 +135,10 @@ class PageArgs(Schema):
     page_size = WholeField(1, MOST_PAGE_SIZE, load_default=20)
 
 
+class TableArgs(PageArgs, FormatArgs):
+    """A list as pages of JSON, or whole as a table."""
+
+
 class EventListArgs(WindowArgs, CustomerArgs, MetadataArgs):
     """What narrows and orders a list of events."""
 
@@ -165,6 +170,15 @@ def query_of(args: Mapping[str, Any], *, group_by: str | None = None) -> Query:
 def wants_csv(args: dict[str, Any]) -> bool:
     """Take `format` out of the parameters; raises Malformed for one that is not known."""
     return choice("format", args.pop("format", None), FORMATS) == "csv"
+
+
+def refuse_pages(kind: str) -> None:
+    """Raise Malformed where a page is asked of what is written as a whole."""
+    for name in ("page", "page_size"):
+        if name in request.args:
+            raise Malformed(
+                f"{name} is for format=json; format={kind} has everything that matches, but {name} came.", field=name
+            )
 
 
 def meter_of(reference: str) -> Meter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-ACTOR = "`key:PREFIX NAME` of an API key, `user:EMAIL` of a person, or `cli`."
+ACTOR = "`key:PREFIX NAME` of an API key, `user:EMAIL` of a person, `cli`, or a biller such as `stripe`."
 
 
 class MetaSchema(Schema):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from flask import Response
 
@@ -31,6 +31,19 @@ def sheet(name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, 
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     if as_of is not None:
         response.headers[AS_OF_HEADER] = str(as_of)
+    return response
+
+
+def long_sheet(name: str, columns: Sequence[str], pieces: Iterable[Iterable[Sequence[Cell]]]) -> Response:
+    """As `sheet`, of rows that come some at a time and are written while they are read."""
+
+    def written() -> Iterator[bytes]:
+        yield lines([columns]).encode()
+        for rows in pieces:
+            yield lines(rows).encode()
+
+    response = Response(written(), content_type=f"{CSV}; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 
 

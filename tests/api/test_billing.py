@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from decimal import Decimal
 
 import pytest
@@ -315,3 +318,60 @@ def test_what_was_issued_stays(api):
     sent(api.call("DELETE", "/invoices/i2"))
     assert api.get("/invoices", subscription_id="s1", status="OPEN").json["meta"]["total"] == 1
     problem(api.get("/invoices/i2"), 404, "'i2'")
+
+
+def table(response) -> list[dict[str, str]]:
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(io.StringIO(response.text)))
+
+
+def test_lists_are_narrowed(api):
+    """By status, plan, currency, customer and, of invoices, subscription and date of issue."""
+    plan(api)
+    plan(api, "euro", currency="EUR")
+    subscription(api)
+    subscription(api, "s2", plan_id="euro", status="PAUSED")
+    invoice(api, issue_date="2025-01-31", due_date="2025-02-28")
+    invoice(api, "i2", subscription_id="s2", issue_date="2025-02-01", due_date="2025-02-28", status="PAID")
+
+    def ids(path: str, **query: str) -> list[str]:
+        return [row["external_id"] for row in sent(api.get(path, **query))["data"]]
+
+    assert ids("/plans", currency="eur") == ids("/plans", plan_type="FIXED", currency="EUR") == ["euro"]
+    assert ids("/plans", plan_type="USAGE") == []
+    for path in ("/subscriptions", "/customers/acme/subscriptions"):
+        assert ids(path) == ["s2", "s1"]
+        assert ids(path, currency="EUR") == ids(path, plan_id="euro") == ids(path, status="PAUSED") == ["s2"]
+    for path in ("/invoices", "/customers/acme/invoices"):
+        assert ids(path) == ["i2", "i1"]
+        assert ids(path, currency="USD") == ids(path, subscription_id="s1") == ids(path, status="OPEN") == ["i1"]
+        assert ids(path, end_date="2025-01-31") == ids(path, start_date="2025-01-01", end_date="2025-01-31") == ["i1"]
+        assert ids(path, start_date="2025-02-01") == ["i2"]
+        problem(api.get(path, start_date="2025-02-02", end_date="2025-02-01"), 422, "start_date")
+        problem(api.get(path, currency="XYZ"), 422, "ISO 4217")
+        problem(api.get(path, subscription_id="nope"), 404, "'nope'")
+    problem(api.get("/plans", plan_type="GOLD"), 422, "HYBRID")
+
+
+def test_lists_as_tables(api):
+    """Every row that matches with the fields of the JSON list; what a spreadsheet would run stands behind an
+    apostrophe; a page of it cannot be asked for.
+    """
+    plan(api, name="=HYPERLINK(1)")
+    subscription(api, "@s1", quantity=3)
+    for number in range(25):
+        lines = [{"description": "=1+1", "amount": "10.50"}]
+        invoice(api, f"i{number}", subscription_id="@s1", lines=lines, issue_date="2025-01-01")
+    for path, count in (("/plans", 1), ("/subscriptions", 1), ("/customers/acme/invoices", 25), ("/invoices", 25)):
+        rows = table(api.get(path, format="csv"))
+        first = exact(api.get(path))["data"][0]
+        assert len(rows) == count
+        assert list(rows[0]) == list(first)
+        for name, value in first.items():
+            if isinstance(value, list):
+                assert json.loads(rows[0][name], parse_float=Decimal) == value
+            else:
+                shown = "" if value is None else str(value)
+                assert rows[0][name] == (f"'{shown}" if shown[:1] in ("=", "@") else shown)
+        problem(api.get(path, format="csv", page=1), 422, "page")
+    assert len(table(api.get("/invoices", format="csv", status="PAID"))) == 0

@@ -190,7 +190,7 @@ class MigrationContract:
         for file, text in later.items():
             file.write_text(text)
         assert store.pending()
-        assert store.migrate() == ["0002", "0003", "0004"]
+        assert store.migrate() == ["0002", "0003", "0004", "0005"]
         assert everything(store) == before
         assert list(store.voids.read_after(0)) == []
         assert store.voids.add(3, "sent twice", "key:k", NOW).seq == 51
@@ -228,4 +228,4 @@ class MigrationContract:
             process.stdin.flush()
         answers = [process.communicate(timeout=60) for process in processes]
         assert [err for _, err in answers] == ["", "", ""]
-        assert sorted(out for out, _ in answers) == ["0001 0002 0003 0004\n", "none\n", "none\n"]
+        assert sorted(out for out, _ in answers) == ["0001 0002 0003 0004 0005\n", "none\n", "none\n"]

@@ -50,8 +50,9 @@ def make_invoice(store: Store, subscription: Subscription, external_id: str | No
 
 
 def fill_billing(store: Store) -> None:
-    """A plan, a subscription of the customer c1 with a history, an invoice."""
+    """A plan, a subscription of the customer c1 with a history, an invoice, a version that was told."""
     make_invoice(store, make_subscription(store, make_plan(store), customer="c1"))
+    store.mirrored.claim("stripe:sub_1", NOW)
 
 
 class BillingContract(StoreCase):
@@ -71,6 +72,8 @@ class BillingContract(StoreCase):
             assert table.find("nope") is table.find("a\0b") is None
             assert table.ids_of([made.pk, 999]) == {made.pk: made.id}
             assert table.list(page=1, page_size=5) == ([made], 1)
+        assert store.plans.by_external_id("gold") == plan
+        assert store.plans.by_external_id(plan.id) is None
         assert store.subscriptions.by_external_id("sub-1") == subscription
         assert store.invoices.by_external_id("in-1") == invoice
         assert [state.status for state in store.subscriptions.history(subscription.pk)] == ["TRIAL", "ACTIVE"]
@@ -171,6 +174,34 @@ class BillingContract(StoreCase):
         assert store.subscriptions.list(**one, status="PAUSED") == ([], 0)
         assert store.invoices.list(**one, subscription_pk=second.pk)[0] == [opened, lost]
         assert store.invoices.list(**one, status="PAID")[0] == [paid]
+        assert store.invoices.list(**one, currency="EUR")[0] == [lost]
+        assert store.invoices.list(**one, first_day=20_000, last_day=20_000)[1] == 3
+        assert store.invoices.list(**one, first_day=20_001)[1] == store.invoices.list(**one, last_day=19_999)[1] == 0
+        assert store.subscriptions.list(**one, currency="USD", plan_pk=plan.pk)[0] == [second, first]
+        assert store.subscriptions.list(**one, currency="EUR")[0] == []
+        assert store.plans.list(**one, plan_type="HYBRID", currency="USD")[0] == [plan]
+        assert store.plans.list(**one, plan_type="FIXED")[0] == []
         assert sorted(row[0] for row in store.invoices.unpaid()) == [lost.pk, opened.pk]
         assert [row[0] for row in store.invoices.unpaid(currency="EUR")] == [lost.pk]
         assert [row[0] for row in store.invoices.unpaid(first_day=20_030, last_day=20_099)] == [opened.pk]
+
+    def test_every_row_of_billing_comes_once(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Read some at a time, the newest first; what is added meanwhile is left out."""
+        monkeypatch.setattr("fluxrate.core.store.named.PIECE", 2)
+        subscription = make_subscription(store, make_plan(store))
+        made = [make_invoice(store, subscription, f"in-{number}", status="OPEN") for number in range(5)]
+        make_invoice(store, subscription, "paid", status="PAID", amount_paid=109)
+        found = []
+        for rows in store.invoices.every(status="OPEN"):
+            found += rows
+            make_invoice(store, subscription, None)
+        assert found == made[::-1]
+        assert [*store.subscriptions.every(status="ACTIVE")] == [[subscription]]
+        assert [*store.plans.every(currency="EUR")] == []
+
+    def test_of_a_mirrored_record_the_newest_version_counts(self, store: Store) -> None:
+        """An older one is not to be taken, the same one is again; each record for itself, and whoever asks at once."""
+        assert [store.mirrored.claim("a", at) for at in (20, 10, 20, 30, 20)] == [True, False, True, True, False]
+        assert store.mirrored.claim("b", 10)
+        together(4, lambda number: store.mirrored.claim("c", number))
+        assert [store.mirrored.claim("c", at) for at in (2, 3)] == [False, True]

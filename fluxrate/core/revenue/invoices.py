@@ -84,18 +84,20 @@ def change(store: Store, before: Invoice, fields: Mapping[str, Any], now: int, b
     return store.invoices.update(before, changed, now, note)
 
 
-def upsert(store: Store, external_id: str, fields: Mapping[str, Any], now: int, by: By) -> tuple[Invoice, bool]:
-    """Change the invoice of this external id, or make it; gives it, and whether it is new."""
+def upsert(
+    store: Store, external_id: str, fields: Mapping[str, Any], now: int, by: By
+) -> tuple[Invoice, Invoice | None]:
+    """Change the invoice of this external id, or make it; gives it, and what it was before (None: it is new)."""
     before = store.invoices.by_external_id(text.identifier(external_id, "external_id"))
     if before is None:
         try:
-            return create(store, dict(fields) | {"external_id": external_id}, now, by), True
+            return create(store, dict(fields) | {"external_id": external_id}, now, by), None
         except Conflict:
             # Somebody made it a moment ago.
             before = store.invoices.by_external_id(external_id)
             if before is None:
                 raise
-    return change(store, before, fields, now, by), False
+    return change(store, before, fields, now, by), before
 
 
 def delete(store: Store, invoice: Invoice, now: int, by: By) -> None:

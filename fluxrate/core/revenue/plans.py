@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from fluxrate.core import text
-from fluxrate.core.errors import NotFound, RuleBroken
+from fluxrate.core.errors import Conflict, NotFound, RuleBroken
 from fluxrate.core.model import COMMAND_LINE, By, Meter, Note
 from fluxrate.core.revenue import money
 from fluxrate.core.revenue.model import (
@@ -45,7 +45,9 @@ def create(store: Store, meter: FindMeter, fields: Mapping[str, Any], now: int, 
 
 def change(store: Store, meter: FindMeter, plan: Plan, fields: Mapping[str, Any], now: int, by: By) -> Plan:
     """Change the named fields; raises Conflict for what figures are made of once a subscription was on the plan."""
-    sent = _as_sent(plan) | dict(fields)
+    as_it_is = _as_sent(plan)
+    fields = {name: value for name, value in fields.items() if value != as_it_is.get(name)}
+    sent = as_it_is | fields
     checked = {name: value for name, value in _checked(sent, meter, fields).items() if name in fields}
     changed = {name: value for name, value in checked.items() if value != getattr(plan, name)}
     if not changed:
@@ -53,6 +55,22 @@ def change(store: Store, meter: FindMeter, plan: Plan, fields: Mapping[str, Any]
     fixed = [name for name in _MONEY if name in changed]
     note = Note(by, "plan.updated", f"plan:{plan.external_id or plan.name}", now, {"fields": list(changed)})
     return store.plans.update(plan.pk, changed, now, note, unused=fixed)
+
+
+def upsert(
+    store: Store, meter: FindMeter, external_id: str, fields: Mapping[str, Any], now: int, by: By
+) -> tuple[Plan, Plan | None]:
+    """Change the plan of this external id, or make it; gives it, and what it was before (None: it is new)."""
+    before = store.plans.by_external_id(text.identifier(external_id, "external_id"))
+    if before is None:
+        try:
+            return create(store, meter, dict(fields) | {"external_id": external_id}, now, by), None
+        except Conflict:
+            # Somebody made it a moment ago.
+            before = store.plans.by_external_id(external_id)
+            if before is None:
+                raise
+    return change(store, meter, before, fields, now, by), before
 
 
 def delete(store: Store, plan: Plan, now: int, by: By) -> None:
@@ -88,7 +106,7 @@ def _checked(fields: Mapping[str, Any], meter: FindMeter, sent: Mapping[str, Any
     return {
         "name": text.clean(fields["name"], "name"),
         "plan_type": plan_type,
-        "billing_interval": one_of("billing_interval", fields["billing_interval"], INTERVALS),
+        "billing_interval": one_of("billing_interval", fields.get("billing_interval", "month"), INTERVALS),
         "interval_count": fields.get("interval_count", 1),
         "currency": currency,
         "trial_days": fields.get("trial_days", 0),

@@ -20,6 +20,7 @@ from fluxrate.core.store.events import Events
 from fluxrate.core.store.instance import Instance
 from fluxrate.core.store.leases import Leases
 from fluxrate.core.store.meters import Meters
+from fluxrate.core.store.mirrored import Mirrored
 from fluxrate.core.store.subscriptions import Subscriptions
 from fluxrate.core.store.trail import Trail
 from fluxrate.core.store.voids import Voids
@@ -50,6 +51,7 @@ class Store:
         self.plans = Plans(self._database)
         self.subscriptions = Subscriptions(self._database)
         self.invoices = Invoices(self._database)
+        self.mirrored = Mirrored(self._database)
 
     def migrate(self) -> list[str]:
         """Bring the tables up to date; gives the revisions applied. Safe when several processes start at once."""

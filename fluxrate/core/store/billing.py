@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypedDict, Unpack
 
 import msgspec
-from sqlalchemy import exists, select
+from sqlalchemy import Select, exists, select
 
 from fluxrate.core.errors import Conflict, NotFound
 from fluxrate.core.model import Note
@@ -16,6 +16,25 @@ from fluxrate.core.store import named, trail
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.paging import Many, Page
 from fluxrate.core.store.schema import invoices, plans, states
+
+
+class PlanFilter(TypedDict, total=False):
+    """What narrows a list of plans; None narrows nothing."""
+
+    plan_type: str | None
+    currency: str | None
+
+
+class InvoiceFilter(TypedDict, total=False):
+    """What narrows a list of invoices; None narrows nothing. The days are those of the issue, both within."""
+
+    customer_pk: int | None
+    subscription_pk: int | None
+    status: str | None
+    currency: str | None
+    first_day: int | None
+    last_day: int | None
+
 
 _CHARGES = msgspec.json.Decoder(tuple[Charge, ...])
 _LINES = msgspec.json.Decoder(tuple[Line, ...])
@@ -27,10 +46,15 @@ class Plans:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def list(self, *, page: int, page_size: int) -> Page[Plan]:
-        """One page of the plans, the newest first, and how many there are."""
-        rows, total = named.paged(self._database, plans, {}, page, page_size)
+    def list(self, *, page: int, page_size: int, **narrow: Unpack[PlanFilter]) -> Page[Plan]:
+        """One page of the plans that are as wanted, the newest first, and how many there are."""
+        rows, total = named.paged(self._database, plans, named.narrowed(plans, narrow), page, page_size)
         return [_plan(row) for row in rows], total
+
+    def every(self, **narrow: Unpack[PlanFilter]) -> Iterator[Many[Plan]]:
+        """All the plans that are as wanted, the newest first, some at a time."""
+        for rows in named.every(self._database, plans, named.narrowed(plans, narrow)):
+            yield [_plan(row) for row in rows]
 
     def all(self) -> Many[Plan]:
         """Every plan in the order they were made."""
@@ -40,6 +64,11 @@ class Plans:
     def find(self, ref: str) -> Plan | None:
         """The plan whose id, else whose external id is `ref`."""
         row = named.find(self._database, plans, ref)
+        return None if row is None else _plan(row)
+
+    def by_external_id(self, text: str) -> Plan | None:
+        """The plan of this external id, or None."""
+        row = named.by_external_id(self._database, plans, text)
         return None if row is None else _plan(row)
 
     def create(self, values: Mapping[str, Any], now: int, note: Note | None = None) -> Plan:
@@ -90,19 +119,15 @@ class Invoices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def list(
-        self,
-        *,
-        page: int,
-        page_size: int,
-        customer_pk: int | None = None,
-        subscription_pk: int | None = None,
-        status: str | None = None,
-    ) -> Page[Invoice]:
+    def list(self, *, page: int, page_size: int, **narrow: Unpack[InvoiceFilter]) -> Page[Invoice]:
         """One page of the invoices that are as wanted, the newest first, and how many there are."""
-        wanted = {"customer_pk": customer_pk, "subscription_pk": subscription_pk, "status": status}
-        rows, total = named.paged(self._database, invoices, wanted, page, page_size)
+        rows, total = named.paged(self._database, invoices, _narrowed(narrow), page, page_size)
         return [_invoice(row) for row in rows], total
+
+    def every(self, **narrow: Unpack[InvoiceFilter]) -> Iterator[Many[Invoice]]:
+        """All the invoices that are as wanted, the newest first, some at a time."""
+        for rows in named.every(self._database, invoices, _narrowed(narrow)):
+            yield [_invoice(row) for row in rows]
 
     def find(self, ref: str) -> Invoice | None:
         """The invoice whose id, else whose external id is `ref`."""
@@ -159,6 +184,14 @@ class Invoices:
     def ids_of(self, pks: Sequence[int]) -> dict[int, str]:
         """The public ids of these invoices."""
         return named.ids_of(self._database, invoices, pks)
+
+
+def _narrowed(narrow: InvoiceFilter) -> Select[Any]:
+    wanted = dict(narrow)
+    first, last = (wanted.pop(name, None) for name in ("first_day", "last_day"))
+    query = named.narrowed(invoices, wanted)
+    query = query if first is None else query.where(invoices.c.issue_date >= first)
+    return query if last is None else query.where(invoices.c.issue_date <= last)
 
 
 def _as_row(values: Mapping[str, Any]) -> dict[str, Any]:

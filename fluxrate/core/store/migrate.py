@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 # Alembic tells every step at INFO, to whoever has set up logging; one line of our own is enough.
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
-HEAD = "0004"
+HEAD = "0005"
 """The last revision, written down so that a start with nothing to migrate need not read the scripts."""
 
 SCRIPTS = Path(__file__).parent / "migrations"

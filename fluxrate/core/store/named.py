@@ -12,7 +12,7 @@ from sqlalchemy import exc as sql
 from fluxrate.core.errors import Conflict, NotFound
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.faults import is_foreign_key_violation, is_unique_violation
-from fluxrate.core.store.paging import page_of, pieces
+from fluxrate.core.store.paging import PIECE, page_of, pieces
 
 
 def find(database: Database, table: Table, ref: str) -> Row[Any] | None:
@@ -31,17 +31,35 @@ def by_external_id(database: Database, table: Table, text: str) -> Row[Any] | No
         return connection.execute(select(table).where(table.c.external_id == text)).first()
 
 
-def paged(
-    database: Database, table: Table, wanted: Mapping[str, object], page: int, page_size: int
-) -> tuple[list[Row[Any]], int]:
-    """A page of the rows whose columns are as `wanted` (None: any), the newest first, and how many there are in all."""
+def narrowed(table: Table, wanted: Mapping[str, object]) -> Select[Any]:
+    """The rows whose columns are as `wanted` (None: any)."""
     query: Select[Any] = select(table)
     for name, value in wanted.items():
         if value is not None:
             query = query.where(table.c[name] == value)
+    return query
+
+
+def paged(
+    database: Database, table: Table, query: Select[Any], page: int, page_size: int
+) -> tuple[list[Row[Any]], int]:
+    """A page of the query's rows, the newest first, and how many there are in all."""
     with database.read() as connection:
         rows, total = page_of(connection, query, (table.c.pk.desc(),), page, page_size)
     return list(rows), total
+
+
+def every(database: Database, table: Table, query: Select[Any]) -> Iterator[list[Row[Any]]]:
+    """All the query's rows, the newest first, some at a time; what is added meanwhile is left out."""
+    before: int | None = None
+    while True:
+        part = query if before is None else query.where(table.c.pk < before)
+        with database.read() as connection:
+            rows = connection.execute(part.order_by(table.c.pk.desc()).limit(PIECE)).all()
+        if not rows:
+            return
+        yield list(rows)
+        before = rows[-1].pk
 
 
 def rows_of(database: Database, query: Select[Any]) -> list[Any]:

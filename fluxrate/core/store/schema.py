@@ -286,6 +286,15 @@ invoices = Table(
     **COUNTED,
 )
 
+# Of records that a biller tells by message: from when the newest version is that was told.
+mirrored = Table(
+    "mirrored",
+    METADATA,
+    Column("source", TEXT, primary_key=True),
+    Column("at", BIG, nullable=False),
+    **STRICT,
+)
+
 instance = Table(
     "instance",
     METADATA,

@@ -7,9 +7,9 @@ transaction, so that they never disagree.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Connection, func, select
 
@@ -21,6 +21,16 @@ from fluxrate.core.store.connect import Database
 from fluxrate.core.store.paging import Many, Page
 from fluxrate.core.store.schema import plans, states, subscriptions
 
+
+class SubscriptionFilter(TypedDict, total=False):
+    """What narrows a list of subscriptions; None narrows nothing."""
+
+    customer_pk: int | None
+    plan_pk: int | None
+    status: str | None
+    currency: str | None
+
+
 _IN_ORDER = (states.c.at, states.c.pk)
 
 
@@ -30,19 +40,16 @@ class Subscriptions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def list(
-        self,
-        *,
-        page: int,
-        page_size: int,
-        customer_pk: int | None = None,
-        plan_pk: int | None = None,
-        status: str | None = None,
-    ) -> Page[Subscription]:
+    def list(self, *, page: int, page_size: int, **narrow: Unpack[SubscriptionFilter]) -> Page[Subscription]:
         """One page of the subscriptions that are as wanted, the newest first, and how many there are."""
-        wanted = {"customer_pk": customer_pk, "plan_pk": plan_pk, "status": status}
-        rows, total = named.paged(self._database, subscriptions, wanted, page, page_size)
+        query = named.narrowed(subscriptions, narrow)
+        rows, total = named.paged(self._database, subscriptions, query, page, page_size)
         return [_subscription(row) for row in rows], total
+
+    def every(self, **narrow: Unpack[SubscriptionFilter]) -> Iterator[Many[Subscription]]:
+        """All the subscriptions that are as wanted, the newest first, some at a time."""
+        for rows in named.every(self._database, subscriptions, named.narrowed(subscriptions, narrow)):
+            yield [_subscription(row) for row in rows]
 
     def find(self, ref: str) -> Subscription | None:
         """The subscription whose id, else whose external id is `ref`."""

@@ -71,6 +71,7 @@ class _Fluxrate(Collector):
         yield _info(self._parts)
         yield from _requests(self._parts)
         yield from _events(self._parts)
+        yield _messages(self._parts)
         yield from _commits(self._parts.store.events.pressure())
         yield from _jobs(self._parts)
         reachable, residency = _store_reachable(self._parts), self._parts.live.residency()
@@ -115,6 +116,15 @@ def _events(parts: Services) -> Iterator[Metric]:
     for reason, count in taken.rejected.items():
         rejected.add_metric((reason,), count)
     yield rejected
+
+
+def _messages(parts: Services) -> Metric:
+    told = CounterMetricFamily(
+        "fluxrate_biller_messages", "Messages of billers by what became of them.", labels=("source", "outcome")
+    )
+    for labels, count in parts.vitals.messages.read().items():
+        told.add_metric(labels, count)
+    return told
 
 
 def _commits(pressure: Pressure) -> Iterator[Metric]:

@@ -6,15 +6,19 @@ from typing import Any
 
 from flask import Response
 
-from fluxrate.core.revenue import invoices, subscriptions
+from fluxrate.core.errors import Malformed
+from fluxrate.core.revenue import invoices, money, subscriptions
 from fluxrate.core.revenue.model import INVOICE_STATUSES, Invoice
-from fluxrate.core.revenue.words import one_of
+from fluxrate.core.revenue.words import day, one_of
+from fluxrate.core.store.billing import InvoiceFilter
 from fluxrate.http.answers import answer, listing
 from fluxrate.http.auth import by, scope
 from fluxrate.http.bodies import ApiBlueprint
-from fluxrate.http.parameters import customer_of
+from fluxrate.http.parameters import customer_of, refuse_pages, wants_csv
+from fluxrate.http.sheets import CSV, SHEET, long_sheet
 from fluxrate.plugin import services
 from fluxrate.plugins.invoices.schemas import (
+    COLUMNS,
     CustomerInvoicesArgs,
     InvoiceChangeSchema,
     InvoiceCreateSchema,
@@ -22,6 +26,7 @@ from fluxrate.plugins.invoices.schemas import (
     InvoiceListSchema,
     InvoicePutSchema,
     InvoiceSchema,
+    rows_of,
     shapes,
 )
 
@@ -32,21 +37,20 @@ blueprint = ApiBlueprint("invoices", __name__, url_prefix="/api/v1", description
 @scope("usage.read")
 @blueprint.arguments(InvoiceListArgs, location="query")
 @blueprint.response(200, InvoiceListSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
 def list_invoices(args: dict[str, Any]) -> Response:
     """List invoices, the newest first."""
-    store = services().store
-    customer = customer_of(args["customer_id"]).pk if "customer_id" in args else None
-    billed = subscriptions.find(store, args["subscription_id"]).pk if "subscription_id" in args else None
-    return _listed(args, customer, billed)
+    return _listed(args, customer_of(args["customer_id"]).pk if "customer_id" in args else None)
 
 
 @blueprint.get("/customers/<customer>/invoices")
 @scope("usage.read")
 @blueprint.arguments(CustomerInvoicesArgs, location="query")
 @blueprint.response(200, InvoiceListSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
 def customer_invoices(args: dict[str, Any], customer: str) -> Response:
     """List a customer's invoices, the newest first."""
-    return _listed(args, customer_of(customer).pk, None)
+    return _listed(args, customer_of(customer).pk)
 
 
 @blueprint.post("/invoices")
@@ -67,8 +71,8 @@ def create_invoice(body: dict[str, Any]) -> Response:
 def put_invoice(body: dict[str, Any], external_id: str) -> Response:
     """Make the invoice of an external id be as it is sent: created (201) or changed (200)."""
     parts = services()
-    made, new = invoices.upsert(parts.store, external_id, body, parts.clock(), by())
-    return _one(made, 201 if new else 200)
+    made, before = invoices.upsert(parts.store, external_id, body, parts.clock(), by())
+    return _one(made, 201 if before is None else 200)
 
 
 @blueprint.get("/invoices/<invoice>")
@@ -106,10 +110,22 @@ def _one(invoice: Invoice, status: int = 200) -> Response:
     return answer(shapes(services().store, [invoice])[0], status)
 
 
-def _listed(args: dict[str, Any], customer_pk: int | None, subscription_pk: int | None) -> Response:
-    status = one_of("status", args["status"], INVOICE_STATUSES) if "status" in args else None
-    page, size, store = args["page"], args["page_size"], services().store
-    rows, total = store.invoices.list(
-        page=page, page_size=size, customer_pk=customer_pk, subscription_pk=subscription_pk, status=status
-    )
+def _listed(args: dict[str, Any], customer_pk: int | None) -> Response:
+    as_table, page, size, store = wants_csv(args), args["page"], args["page_size"], services().store
+    first, last = (day(args[name], name) if name in args else None for name in ("start_date", "end_date"))
+    if first is not None and last is not None and first > last:
+        raise Malformed("start_date is not after end_date, but it is.", field="start_date")
+    billed = subscriptions.find(store, args["subscription_id"]).pk if "subscription_id" in args else None
+    narrow: InvoiceFilter = {
+        "customer_pk": customer_pk,
+        "subscription_pk": billed,
+        "status": one_of("status", args["status"], INVOICE_STATUSES) if "status" in args else None,
+        "currency": money.check_currency(args["currency"]) if "currency" in args else None,
+        "first_day": first,
+        "last_day": last,
+    }
+    if as_table:
+        refuse_pages("csv")
+        return long_sheet("invoices", COLUMNS, (rows_of(store, rows) for rows in store.invoices.every(**narrow)))
+    rows, total = store.invoices.list(page=page, page_size=size, **narrow)
     return answer(listing(shapes(store, rows), page=page, page_size=size, total=total))

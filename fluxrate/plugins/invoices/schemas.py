@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 from marshmallow import Schema, fields, validate
 
 from fluxrate.core.calendar import rfc3339
@@ -13,13 +14,15 @@ from fluxrate.core.revenue.model import INVOICE_STATUSES, Invoice
 from fluxrate.core.revenue.words import date_text
 from fluxrate.core.store import Store
 from fluxrate.http.money import DecimalField
-from fluxrate.http.parameters import PageArgs
+from fluxrate.http.parameters import TableArgs, text_field
 from fluxrate.http.schemas import listing_schema
+from fluxrate.http.sheets import Cell
 
 _STATUS = {"enum": list(INVOICE_STATUSES)}
 _CUSTOMER = {"description": "Id or external id of the customer; that of the subscription unless said."}
 _SUBSCRIPTION = {"description": "Id or external id of the subscription that is billed."}
 _MOST_LINES = 1_000
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class LineSchema(Schema):
@@ -88,20 +91,24 @@ class InvoiceSchema(Schema):
     updated_at = fields.DateTime()
 
 
+COLUMNS = tuple(InvoiceSchema().fields)
 InvoiceListSchema = listing_schema(InvoiceSchema)
 
 
-class CustomerInvoicesArgs(PageArgs):
+class CustomerInvoicesArgs(TableArgs):
     """Which of a customer's invoices."""
 
     status = fields.String(metadata=_STATUS)
+    subscription_id = fields.String(metadata=_SUBSCRIPTION)
+    currency = fields.String(metadata={"example": "USD", "description": "Only this currency."})
+    start_date = text_field("Only invoices issued on this date or later.", example="2025-01-01")
+    end_date = text_field("Only invoices issued on this date or before.", example="2025-01-31")
 
 
 class InvoiceListArgs(CustomerInvoicesArgs):
     """Which invoices."""
 
     customer_id = fields.String(metadata={"description": "Id or external id of the customer."})
-    subscription_id = fields.String(metadata=_SUBSCRIPTION)
 
 
 def shapes(store: Store, rows: Sequence[Invoice]) -> list[dict[str, Any]]:
@@ -119,6 +126,13 @@ def shapes(store: Store, rows: Sequence[Invoice]) -> list[dict[str, Any]]:
         }
         found.append(names | _shape(row))
     return found
+
+
+def rows_of(store: Store, rows: Sequence[Invoice]) -> Iterator[list[Cell]]:
+    """Invoices of a table, with the fields of a list; the lines are one cell of JSON."""
+    for shape in shapes(store, rows):
+        lines = _ENCODER.encode(shape["lines"]).decode()
+        yield [lines if name == "lines" else shape[name] for name in COLUMNS]
 
 
 def _shape(row: Invoice) -> dict[str, Any]:

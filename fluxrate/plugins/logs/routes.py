@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from marshmallow import fields
 
-from fluxrate.core.errors import Malformed
 from fluxrate.core.model import Meter
 from fluxrate.core.query import ORDERS, choice
 from fluxrate.http import exports
 from fluxrate.http.answers import answer, listing
 from fluxrate.http.auth import scope
 from fluxrate.http.bodies import ApiBlueprint
-from fluxrate.http.parameters import EVENT_FORMATS, EventListArgs, meter_of, query_of
+from fluxrate.http.parameters import EVENT_FORMATS, EventListArgs, meter_of, query_of, refuse_pages
 from fluxrate.http.schemas import EventMetaSchema, EventSchema, listing_schema
 from fluxrate.http.shapes import log_row_shape
 from fluxrate.http.sheets import CSV, SHEET
@@ -73,9 +72,5 @@ def _list(args: dict[str, Any], meters: Sequence[Meter]) -> Response:
 
 
 def _whole(args: dict[str, Any], meters: Sequence[Meter], kind: str, order: str) -> Response:
-    for name in ("page", "page_size"):
-        if name in request.args:
-            raise Malformed(
-                f"{name} is for format=json; format={kind} has every event that matches, but {name} came.", field=name
-            )
+    refuse_pages(kind)
     return exports.download(services(), meters, query_of(args), kind, order)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from marshmallow import Schema, fields, validate
 
 from fluxrate.core.calendar import rfc3339
@@ -18,9 +19,12 @@ from fluxrate.core.revenue.model import (
     Plan,
 )
 from fluxrate.http.money import DecimalField
+from fluxrate.http.parameters import TableArgs
+from fluxrate.http.sheets import Cell
 
 _COUNT = validate.Range(1, 1_000)
 _MOST_CHARGES = _MOST_TIERS = 100
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class TierSchema(Schema):
@@ -56,15 +60,29 @@ class PlanChangeSchema(Schema):
     charges = fields.List(fields.Nested(ChargeSchema), validate=validate.Length(0, _MOST_CHARGES))
 
 
-class PlanCreateSchema(PlanChangeSchema):
+class PlanPutSchema(PlanChangeSchema):
+    """A plan as the biller has it; what is not sent stays, or has its default where it is new: each month, no trial, no
+    charges.
+    """
+
+    name = fields.String(required=True)
+    plan_type = fields.String(required=True, metadata={"enum": list(PLAN_TYPES)})
+    currency = fields.String(required=True, metadata={"example": "USD", "description": "A code of ISO 4217."})
+
+
+class PlanCreateSchema(PlanPutSchema):
     """What makes a plan."""
 
     external_id = fields.String(load_default=None, allow_none=True, metadata={"description": "The biller's own id."})
-    name = fields.String(required=True)
-    plan_type = fields.String(required=True, metadata={"enum": list(PLAN_TYPES)})
     billing_interval = fields.String(load_default="month", metadata={"enum": list(INTERVALS)})
-    currency = fields.String(required=True, metadata={"example": "USD", "description": "A code of ISO 4217."})
     charges = fields.List(fields.Nested(ChargeSchema), load_default=list, validate=validate.Length(0, _MOST_CHARGES))
+
+
+class PlanListArgs(TableArgs):
+    """Which plans."""
+
+    plan_type = fields.String(metadata={"enum": list(PLAN_TYPES)})
+    currency = fields.String(metadata={"example": "USD", "description": "Only this currency."})
 
 
 class TierOutSchema(Schema):
@@ -102,6 +120,16 @@ class PlanSchema(Schema):
     charges = fields.List(fields.Nested(ChargeOutSchema))
     created_at = fields.DateTime()
     updated_at = fields.DateTime()
+
+
+COLUMNS = tuple(PlanSchema().fields)
+
+
+def plan_row(plan: Plan) -> list[Cell]:
+    """A plan of a table; the charges are one cell of JSON."""
+    shape = plan_shape(plan)
+    charges = _ENCODER.encode(shape["charges"]).decode()
+    return [charges if name == "charges" else shape[name] for name in COLUMNS]
 
 
 def plan_shape(plan: Plan) -> dict[str, Any]:

@@ -6,15 +6,18 @@ from typing import Any
 
 from flask import Response
 
-from fluxrate.core.revenue import plans, subscriptions
+from fluxrate.core.revenue import money, plans, subscriptions
 from fluxrate.core.revenue.model import SUBSCRIPTION_STATUSES
 from fluxrate.core.revenue.words import one_of
+from fluxrate.core.store.subscriptions import SubscriptionFilter
 from fluxrate.http.answers import answer, listing
 from fluxrate.http.auth import by, scope
 from fluxrate.http.bodies import ApiBlueprint
-from fluxrate.http.parameters import customer_of
+from fluxrate.http.parameters import customer_of, refuse_pages, wants_csv
+from fluxrate.http.sheets import CSV, SHEET, long_sheet
 from fluxrate.plugin import services
 from fluxrate.plugins.subscriptions.schemas import (
+    COLUMNS,
     CustomerSubscriptionsArgs,
     SubscriptionChangeSchema,
     SubscriptionCreateSchema,
@@ -22,6 +25,7 @@ from fluxrate.plugins.subscriptions.schemas import (
     SubscriptionListSchema,
     SubscriptionPutSchema,
     SubscriptionWithHistorySchema,
+    rows_of,
     shape_with_history,
     shapes,
 )
@@ -35,20 +39,20 @@ blueprint = ApiBlueprint(
 @scope("usage.read")
 @blueprint.arguments(SubscriptionListArgs, location="query")
 @blueprint.response(200, SubscriptionListSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
 def list_subscriptions(args: dict[str, Any]) -> Response:
     """List subscriptions, the newest first."""
-    customer = customer_of(args["customer_id"]).pk if "customer_id" in args else None
-    plan = plans.find(services().store, args["plan_id"]).pk if "plan_id" in args else None
-    return _listed(args, customer, plan)
+    return _listed(args, customer_of(args["customer_id"]).pk if "customer_id" in args else None)
 
 
 @blueprint.get("/customers/<customer>/subscriptions")
 @scope("usage.read")
 @blueprint.arguments(CustomerSubscriptionsArgs, location="query")
 @blueprint.response(200, SubscriptionListSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
 def customer_subscriptions(args: dict[str, Any], customer: str) -> Response:
     """List a customer's subscriptions, the newest first."""
-    return _listed(args, customer_of(customer).pk, None)
+    return _listed(args, customer_of(customer).pk)
 
 
 @blueprint.post("/subscriptions")
@@ -70,8 +74,8 @@ def create_subscription(body: dict[str, Any]) -> Response:
 def put_subscription(body: dict[str, Any], external_id: str) -> Response:
     """Make the subscription of an external id be as it is sent: created (201) or changed (200)."""
     parts = services()
-    made, new = subscriptions.upsert(parts.store, external_id, body, parts.clock(), by())
-    return answer(shape_with_history(parts.store, made), 201 if new else 200)
+    made, before = subscriptions.upsert(parts.store, external_id, body, parts.clock(), by())
+    return answer(shape_with_history(parts.store, made), 201 if before is None else 200)
 
 
 @blueprint.get("/subscriptions/<subscription>")
@@ -108,10 +112,17 @@ def delete_subscription(subscription: str) -> Response:
     return answer(shown)
 
 
-def _listed(args: dict[str, Any], customer_pk: int | None, plan_pk: int | None) -> Response:
-    status = one_of("status", args["status"], SUBSCRIPTION_STATUSES) if "status" in args else None
-    page, size, store = args["page"], args["page_size"], services().store
-    rows, total = store.subscriptions.list(
-        page=page, page_size=size, customer_pk=customer_pk, plan_pk=plan_pk, status=status
-    )
+def _listed(args: dict[str, Any], customer_pk: int | None) -> Response:
+    as_table, page, size, store = wants_csv(args), args["page"], args["page_size"], services().store
+    narrow: SubscriptionFilter = {
+        "customer_pk": customer_pk,
+        "plan_pk": plans.find(store, args["plan_id"]).pk if "plan_id" in args else None,
+        "status": one_of("status", args["status"], SUBSCRIPTION_STATUSES) if "status" in args else None,
+        "currency": money.check_currency(args["currency"]) if "currency" in args else None,
+    }
+    if as_table:
+        refuse_pages("csv")
+        pieces = (rows_of(store, rows) for rows in store.subscriptions.every(**narrow))
+        return long_sheet("subscriptions", COLUMNS, pieces)
+    rows, total = store.subscriptions.list(page=page, page_size=size, **narrow)
     return answer(listing(shapes(store, rows), page=page, page_size=size, total=total))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from marshmallow import Schema, fields, validate
@@ -13,8 +13,9 @@ from fluxrate.core.model import Customer, Number
 from fluxrate.core.revenue.model import DISCOUNT_PLACES, SUBSCRIPTION_STATUSES, State, Subscription
 from fluxrate.core.store import Store
 from fluxrate.http.money import DecimalField
-from fluxrate.http.parameters import PageArgs
+from fluxrate.http.parameters import TableArgs
 from fluxrate.http.schemas import listing_schema
+from fluxrate.http.sheets import Cell
 
 _STATUS = {"enum": list(SUBSCRIPTION_STATUSES)}
 _CUSTOMER = {"description": "Id or external id of the customer."}
@@ -85,6 +86,7 @@ class SubscriptionSchema(Schema):
     updated_at = fields.DateTime()
 
 
+COLUMNS = tuple(SubscriptionSchema().fields)
 SubscriptionListSchema = listing_schema(SubscriptionSchema)
 
 
@@ -94,18 +96,18 @@ class SubscriptionWithHistorySchema(SubscriptionSchema):
     history = fields.List(fields.Nested(StateSchema))
 
 
-class SubscriptionListArgs(PageArgs):
-    """Which subscriptions."""
-
-    status = fields.String(metadata=_STATUS)
-    customer_id = fields.String(metadata=_CUSTOMER)
-    plan_id = fields.String(metadata=_PLAN)
-
-
-class CustomerSubscriptionsArgs(PageArgs):
+class CustomerSubscriptionsArgs(TableArgs):
     """Which of a customer's subscriptions."""
 
     status = fields.String(metadata=_STATUS)
+    plan_id = fields.String(metadata=_PLAN)
+    currency = fields.String(metadata={"example": "USD", "description": "Only this currency."})
+
+
+class SubscriptionListArgs(CustomerSubscriptionsArgs):
+    """Which subscriptions."""
+
+    customer_id = fields.String(metadata=_CUSTOMER)
 
 
 def shapes(store: Store, rows: Sequence[Subscription]) -> list[dict[str, Any]]:
@@ -113,6 +115,11 @@ def shapes(store: Store, rows: Sequence[Subscription]) -> list[dict[str, Any]]:
     customers = store.customers.by_pks(row.customer_pk for row in rows)
     plans = store.plans.ids_of([row.plan_pk for row in rows])
     return [_shape(row, customers[row.customer_pk], plans) for row in rows]
+
+
+def rows_of(store: Store, rows: Sequence[Subscription]) -> Iterator[list[Cell]]:
+    """Subscriptions of a table, with the fields of a list."""
+    return ([shape[name] for name in COLUMNS] for shape in shapes(store, rows))
 
 
 def shape_with_history(store: Store, row: Subscription) -> dict[str, Any]:
