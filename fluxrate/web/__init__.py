@@ -20,6 +20,7 @@ from fluxrate.http import auth
 from fluxrate.plugin import services
 from fluxrate.web import (
     audit,
+    bands,
     bars,
     charts,
     customer_pages,
@@ -101,6 +102,7 @@ GLOBALS = {
     "span": periods.span,
     "line_chart": charts.line_chart,
     "bar_chart": bars.bar_chart,
+    "band_chart": bands.band_chart,
     "sparkline": charts.sparkline,
     "describe": charts.describe,
     "scaled": to_number,
