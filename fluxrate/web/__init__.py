@@ -20,6 +20,7 @@ from fluxrate.http import auth
 from fluxrate.plugin import services
 from fluxrate.web import (
     audit,
+    bands,
     bars,
     charts,
     customer_pages,
@@ -103,6 +104,7 @@ GLOBALS = {
     "line_chart": charts.line_chart,
     "bar_chart": bars.bar_chart,
     "colour": bars.colour,
+    "band_chart": bands.band_chart,
     "sparkline": charts.sparkline,
     "describe": charts.describe,
     "scaled": to_number,

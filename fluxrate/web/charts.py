@@ -125,7 +125,8 @@ def sparkline(points: Sequence[Point], *, label: str, height: int = 36) -> Marku
     )
 
 
-_Piece = tuple[int, Number, Number]
+Piece = tuple[int, Number, Number]
+"""A line from one bucket to the next: the first one's place, and both values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,8 @@ def _line(points: Sequence[Point], scale: Scale) -> Markup:
 
     A bucket that the window cuts stands apart: a line to it would show a fall that is only the window's edge.
     """
-    solid: list[_Piece] = []
-    dashed: list[_Piece] = []
+    solid: list[Piece] = []
+    dashed: list[Piece] = []
     for i, (one, two) in enumerate(pairwise(points)):
         if one.value is None or two.value is None:
             continue
@@ -175,7 +176,7 @@ def _line(points: Sequence[Point], scale: Scale) -> Markup:
     return Markup(
         '<svg x="0" y="0" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" overflow="visible">'
         '<path class="chart-line" d="{}"/><path class="chart-line chart-dash" d="{}"/></svg>'
-    ).format(scale.height, WIDTH, scale.height, _path(solid, scale), _path(dashed, scale))
+    ).format(scale.height, WIDTH, scale.height, path(solid, scale), path(dashed, scale))
 
 
 def _before(points: Sequence[Point], scale: Scale) -> Markup:
@@ -187,7 +188,7 @@ def _before(points: Sequence[Point], scale: Scale) -> Markup:
     return Markup(
         '<svg x="0" y="0" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" overflow="visible">'
         '<path class="chart-line chart-before" d="{}"/></svg>'
-    ).format(scale.height, WIDTH, scale.height, _path(pieces, scale))
+    ).format(scale.height, WIDTH, scale.height, path(pieces, scale))
 
 
 def _zoomable(
@@ -225,7 +226,8 @@ def _texts(points: Sequence[Point], unit: str | None) -> list[str]:
     return [number(point.value) + (measure if point.value is not None else "") for point in points]
 
 
-def _path(pieces: Sequence[_Piece], scale: Scale) -> str:
+def path(pieces: Sequence[Piece], scale: Scale) -> str:
+    """Lines from bucket to bucket, as the `d` of a path as wide as WIDTH."""
     parts, end = [], -1
     for i, one, two in pieces:
         if i != end:

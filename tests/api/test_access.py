@@ -32,6 +32,7 @@ NEEDS = {
     "GET /api/v1/meters/<meter>": "usage.read",
     "PATCH /api/v1/meters/<meter>": "admin",
     "GET /api/v1/meters/<meter>/events": "usage.read",
+    "GET /api/v1/meters/<meter>/forecast": "usage.read",
     "GET /api/v1/meters/<meter>/stats": "usage.read",
     "GET /api/v1/meters/<meter>/customers": "usage.read",
     "GET /api/v1/meters/<meter>/usage": "usage.read",

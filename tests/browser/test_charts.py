@@ -39,7 +39,7 @@ def test_keys_read_every_series_and_a_press_opens_the_events(open_page):
     data = json.loads(chart.locator(".chart-data").text_content())
     chart.focus()
     page.keyboard.press("End")
-    readout = page.locator(".chart-readout")
+    readout = page.locator("#panel-trend .chart-readout")
     expect(readout).to_contain_text("so far")
     expect(readout).to_contain_text(data["texts"][-1])
     expect(readout).to_contain_text("Before: ")

@@ -111,7 +111,8 @@ def test_panels_are_arranged_with_buttons(open_page):
     page.get_by_label("Show Metering health").wait_for()
     settled(page).goto("/?meter=flights")
     names = settled(page).locator(".panel").evaluate_all("found => found.map((one) => one.id)")
-    assert names == ["panel-headline", "panel-trend", "panel-all_meters", "panel-top_customers"]
+    names = [name.removeprefix("panel-") for name in names]
+    assert names == ["headline", "trend", "all_meters", "top_customers", "usage_forecast"]
     page.click("text=Arrange panels")
     page.click("text=Show all in their first order")
     expect(page.locator("#panel-intake")).to_be_visible()
@@ -139,7 +140,7 @@ def test_the_chart_reads_out_what_its_table_says(open_page):
     page.goto("/?meter=miles")
     page.focus(".chart")
     page.keyboard.press("End")
-    readout = page.locator(".chart-readout")
+    readout = page.locator("#panel-trend .chart-readout")
     last = page.locator("#trend-table tbody tr").last.locator("td").all_text_contents()
     expect(readout).to_contain_text("so far")
     expect(readout).to_contain_text(f"{last[1].strip()} miles")

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from fluxrate.web import bars, charts
+from fluxrate.web import bands, bars, charts
 from fluxrate.web.charts import Point
 
 HOSTILE = "\"><script>alert(1)</script>&'<style>"
@@ -154,6 +154,26 @@ def test_hostile_series_stay_text():
     html = bars.bar_chart([Point(HOSTILE, HOSTILE, 1, 1)], [named], label=HOSTILE, table=HOSTILE)
     parse(html)
     assert "<script" not in html
+
+
+def test_a_forecast_goes_on_dashed_within_a_band():
+    points = [Point(f"t{i}", f"Period {i}", value, 1) for i, value in enumerate((50, 100, 80, 60))]
+    html = str(bands.band_chart(points, [None, (100, 100), (60, 100), (40, 80)], 2, label="x", table="t"))
+    parse(html)
+    paths = dict(re.findall(r'<path class="(\S+(?: chart-dash)?)" d="([^"]*)"', html))
+    assert paths["chart-line"] == "M0 132L333.33 12"
+    assert paths["chart-line chart-dash"] == "M333.33 12L666.67 60L1000 108"
+    assert paths["chart-band"] == "M333.33 12L666.67 12L1000 60L1000 156L666.67 108L333.33 12Z"
+    assert 'data-ys="132 12 60 108"' in html
+
+
+@pytest.mark.parametrize("values", [[], [5], [None, None], [1, None, 3], [0, 10**18], [Decimal("0.5")] * 100])
+def test_a_forecast_is_well_formed_whatever_it_shows(values):
+    points = [Point("t", HOSTILE, value, 1) for value in values]
+    for band in (None, (0, 10**19), (Decimal("0.1"), Decimal("0.7"))):
+        html = bands.band_chart(points, [band] * len(values), 1, label=HOSTILE, table=HOSTILE)
+        parse(html)
+        assert "<script" not in html
 
 
 def test_the_data_for_zooming_cannot_end_its_block_and_has_exact_texts():

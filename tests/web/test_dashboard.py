@@ -15,7 +15,7 @@ from fluxrate.plugin import Panel, Plugin
 from tests.web.conftest import HOUR, instance_in, visible
 
 HTMX = {"HX-Request": "true"}
-BUILT_IN = ["headline", "trend", "top_customers", "all_meters", "intake"]
+BUILT_IN = ["headline", "trend", "top_customers", "all_meters", "usage_forecast", "intake"]
 
 
 def everything(instance, query: str = "") -> str:
@@ -263,7 +263,8 @@ def test_panels_are_moved_hidden_and_shown_again(filled):
     try:
         answer = arranged(client, "hide:trend", next="/?meter=bytes&arrange=1")
         assert (answer.status_code, answer.location) == (303, "/?meter=bytes&arrange=1")
-        assert order(client.get("/").text) == ["headline", "top_customers", "all_meters", "intake"]
+        assert order(client.get("/").text) == ["headline", "top_customers", "all_meters", "usage_forecast", "intake"]
+        arranged(client, "hide:usage_forecast")
         arranged(client, "up:top_customers")
         arranged(client, "up:intake")
         assert order(client.get("/").text) == ["top_customers", "headline", "intake", "all_meters"]
@@ -284,7 +285,8 @@ def test_panels_are_moved_hidden_and_shown_again(filled):
 def test_an_arrangement_of_other_panels_is_read_as_far_as_it_fits(filled):
     filled.client.set_cookie("fluxrate_panels", "intake.-gone.<script>.-headline.intake")
     try:
-        assert order(filled.client.get("/").text) == ["intake", "trend", "top_customers", "all_meters"]
+        wanted = ["intake", "trend", "top_customers", "all_meters", "usage_forecast"]
+        assert order(filled.client.get("/").text) == wanted
     finally:
         filled.client.delete_cookie("fluxrate_panels")
 
