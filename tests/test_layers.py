@@ -36,8 +36,8 @@ BROAD_EXCEPT = {
     ("fluxrate/app.py", "installed_plugins"),
     ("fluxrate/core/store/commits.py", "_store"),
     ("fluxrate/scheduler.py", "run"),
-    ("fluxrate/web/dashboard.py", "_awaited"),
-    ("fluxrate/web/dashboard.py", "_box"),
+    ("fluxrate/web/boxes.py", "_box"),
+    ("fluxrate/web/dashboard.py", "_height"),
     ("fluxrate/web/turns.py", "_run"),
 }
 
