@@ -53,7 +53,8 @@ class Panel:
     name; a plugin brings its own by giving its blueprint a template folder. `data` may return None when it has nothing
     to say in this context, and the panel is left out. It runs in a thread of its own and may take `seconds`, with its
     template; what is later than that is never shown. `height` is how many pixels below the title the page keeps free
-    until then, or what gives them.
+    until then, or what gives them: quickly, since the page waits for it. None is for a panel that has nothing to say in
+    this context, and keeps no place.
 
     Raises ConfigError for another name or place, and for a time limit that is none.
     """
@@ -65,7 +66,7 @@ class Panel:
     place: str = "half"
     rank: int = 100
     seconds: float = 5.0
-    height: int | Callable[[PanelContext], int] = 360
+    height: int | Callable[[PanelContext], int | None] = 360
 
     def __post_init__(self) -> None:
         if not _PANEL_NAME.fullmatch(self.name):

@@ -37,8 +37,8 @@ BROAD_EXCEPT = {
     ("fluxrate/core/store/commits.py", "_store"),
     ("fluxrate/scheduler.py", "run"),
     ("fluxrate/threads.py", "_work"),
-    ("fluxrate/web/dashboard.py", "_awaited"),
-    ("fluxrate/web/dashboard.py", "_box"),
+    ("fluxrate/web/boxes.py", "_box"),
+    ("fluxrate/web/dashboard.py", "_height"),
     ("fluxrate/web/turns.py", "_run"),
 }
 

@@ -32,7 +32,7 @@ def figure(state: State, scope: Scope, metric: Metric, base: Picked) -> Number |
     if found is None:
         window = np.array((scope.query.window.start, scope.query.window.end), np.int64)
         return groups.total_of(choose(state, scope, metric).selection, window, metric, scope.meter.decimals)
-    return found.total()
+    return found.with_total()[1]
 
 
 def _figures(choice: Choice, metric: Metric, base: Picked) -> Figures | None:

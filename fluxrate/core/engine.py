@@ -51,6 +51,10 @@ class Engine:
         """The ingest sequence that an answer given now would cover."""
         return self._live.current().seq
 
+    def covers(self, query: Query) -> int:
+        """The ingest sequence that an answer to the query covers; raises Malformed when its `as_of` lies ahead."""
+        return _covered(query, self._state(query))
+
     def metadata_keys(self, meter: Meter) -> tuple[str, ...]:
         """The metadata keys of the meter's events that questions may ask by, in order of name."""
         state = self._live.current()
@@ -131,6 +135,21 @@ class Engine:
             total=total,
             as_of=_covered(query, state),
         )
+
+    def by_customer(
+        self, meter: Meter, query: Query, edges: Sequence[int]
+    ) -> list[tuple[int, list[Number | None], list[int]]]:
+        """Of every customer with an event in the query's window: their key, and usage and number of events between each
+        two of the edges, of which the first and the last are the window's.
+        """
+        state = self._state(query)
+        metric = self._metric_of(meter)
+        chosen = choose(state, self._scope(state, meter, query), metric)
+        return groups.by_customer(chosen, np.array(edges, np.int64), metric, meter.decimals)
+
+    def is_additive(self, meter: Meter) -> bool:
+        """Whether the meter's figures of parts of a window add up to that of the whole."""
+        return self._metric_of(meter).additive
 
     def log(
         self,

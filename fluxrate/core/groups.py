@@ -179,6 +179,19 @@ def buckets_of(
     return tuple(buckets if query.fill == "zero" else compress(buckets, counts))
 
 
+def by_customer(
+    chosen: Chosen, edges: Ints, metric: Metric, decimals: int
+) -> list[tuple[int, list[Number | None], list[int]]]:
+    """Of every customer with an event between the first edge and the last: their key, and figure and events between
+    each two edges.
+    """
+    codes = chosen.selection.codes(keys.CUSTOMER, chosen.index)
+    found = figures(metric, chosen.selection.by(keys.CUSTOMER, chosen.index, edges, codes), decimals)
+    values, counts, size_ = found.values(), found.counts.tolist(), len(edges) - 1
+    cells = [slice(place * size_, (place + 1) * size_) for place in range(len(codes))]
+    return [(code, values[mine], counts[mine]) for code, mine in zip(codes.tolist(), cells, strict=True)]
+
+
 @dataclass(frozen=True, slots=True)
 class OverTime:
     """What all rows of a selection come to: as a whole, and per bucket."""

@@ -3,7 +3,7 @@
 The page comes without figures, and htmx asks for each panel at `/panels/<name>`; the page fixes the sequence that all
 of them answer for, so that they agree. Without script the page sends the browser on to `panels=all`, where all of them
 are in the page itself: links to the parts would leave such a reader with nothing, and to make all of them for everybody
-would let the page wait for the slowest. Either way each panel has a thread and a time limit of its own.
+would let the page wait for the slowest. Either way each panel has a thread and a time limit of its own (`web/boxes`).
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
-from flask import Response, copy_current_request_context, current_app, redirect, render_template, request, url_for
-from markupsafe import Markup
+from flask import Response, redirect, render_template, request, url_for
 
-from fluxrate.core.errors import FluxrateError, Malformed, NotFound
+from fluxrate.core.errors import Malformed, NotFound
 from fluxrate.core.model import Meter
 from fluxrate.core.text import show
 from fluxrate.http.auth import page_access
 from fluxrate.plugin import Panel, PanelContext, services
-from fluxrate.web import arrangement, fragments
+from fluxrate.web import arrangement, boxes, fragments
+from fluxrate.web.boxes import Box, Wanted
 from fluxrate.web.links import WINDOW, canonical, local
 from fluxrate.web.read import lenient, unclear
-from fluxrate.web.turns import TooSlow, Turn, Turns
 from fluxrate.web.window_bar import window_bar
 
 log = logging.getLogger(__name__)
@@ -31,23 +31,6 @@ log = logging.getLogger(__name__)
 ASKED = (*WINDOW, "meter", "group_by", "as_of")
 """What a panel is asked about; the page has two more: `panels=all`, and `arrange=1` with the list of panels open."""
 PARAMETERS = (*ASKED, "panels", "arrange")
-FAILED = "This part could not be made. The other figures stand, and the server's log has the reason."
-
-_TURNS = "fluxrate_turns"
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A panel as the page shows it: its HTML, the sentence that stands in for it, or neither while it is on its way.
-
-    `url` asks for it (again); `height` is what is kept free for it until then.
-    """
-
-    panel: Panel
-    url: str
-    height: int = 0
-    html: Markup | None = None
-    failed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +62,7 @@ def page() -> Response:
     html = render_template(
         "dashboard.html",
         bar=window_bar(asked.context.query.window, asked.args, asked.now),
-        boxes=_made(shown, asked) if inline else [_awaited(panel, asked) for panel in shown],
+        boxes=_made(shown, asked) if inline else _awaited(shown, asked),
         placed=[(one, found[one.name]) for one in placed],
         inline=inline,
         meters=asked.context.meters,
@@ -103,9 +86,8 @@ def panel(name: str) -> Response:
     asked.errors.update(unclear(request.args, ASKED))
     if asked.errors:
         refused = Box(found, asked.url(found), failed=" ".join(asked.errors.values()))
-        return fragments.answer(render_template("panels/box.html", box=refused), status=422)
-    boxes = _made([found], asked)
-    return fragments.answer("".join(render_template("panels/box.html", box=box) for box in boxes))
+        return fragments.answer(boxes.answered([refused]), status=422)
+    return fragments.answer(boxes.answered(_made([found], asked)))
 
 
 @page_access
@@ -164,44 +146,21 @@ def _asked() -> Asked:
     return Asked(PanelContext(parts, query, meter, meters), args, errors, now)
 
 
-def _awaited(panel: Panel, asked: Asked) -> Box:
+def _awaited(wanted: Iterable[Panel], asked: Asked) -> list[Box]:
+    heights = [(panel, _height(panel, asked)) for panel in wanted]
+    return [Box(panel, asked.url(panel), height) for panel, height in heights if height is not None]
+
+
+def _height(panel: Panel, asked: Asked) -> int | None:
     try:
-        height = panel.height(asked.context) if callable(panel.height) else panel.height
+        return panel.height(asked.context) if callable(panel.height) else panel.height
     except Exception:
         log.exception("The height of the panel %r failed.", panel.name)
-        height = 0
-    return Box(panel, asked.url(panel), height)
+        return 0
 
 
 def _made(wanted: Iterable[Panel], asked: Asked) -> list[Box]:
     """The panels that have something to say, all made at the same time."""
-    begun = [(panel, _begin(panel, asked)) for panel in wanted]
-    return [box for panel, turn in begun if (box := _box(panel, turn, asked)) is not None]
-
-
-def _begin(panel: Panel, asked: Asked) -> Turn[Markup | None]:
-    @copy_current_request_context
-    def make() -> Markup | None:
-        data = panel.data(asked.context)
-        if data is None:
-            return None
-        known = {"panel": panel, "query": asked.context.query, "now": asked.now}
-        return Markup(render_template(panel.template, **(known | dict(data))))  # noqa: S704, a template is where escaping happens
-
-    turns: Turns = current_app.extensions.setdefault(_TURNS, Turns())
-    return turns.begin(panel.name, make, panel.seconds)
-
-
-def _box(panel: Panel, turn: Turn[Markup | None], asked: Asked) -> Box | None:
-    url = asked.url(panel)
-    try:
-        html = turn.result()
-        return None if html is None else Box(panel, url, html=html)
-    except TooSlow:
-        log.warning("The panel %r took longer than the %g s it may take.", panel.name, panel.seconds)
-        return Box(panel, url, failed=f"This part took longer than {panel.seconds:g} s, so it is not shown.")
-    except FluxrateError as error:
-        return Box(panel, url, failed=error.detail)
-    except Exception:
-        log.exception("The panel %r failed.", panel.name)
-        return Box(panel, url, failed=FAILED)
+    known = {"query": asked.context.query, "now": asked.now}
+    found = [Wanted(panel, asked.url(panel), partial(panel.data, asked.context)) for panel in wanted]
+    return boxes.made(found, known)

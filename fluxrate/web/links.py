@@ -23,6 +23,9 @@ WINDOW = ("start_date", "end_date", "timezone")
 STATE = (
     *WINDOW,
     "meter",
+    "currency",
+    "kind",
+    "age",
     "group_by",
     "breakdown",
     "status",
@@ -43,6 +46,8 @@ STATE = (
     "arrange",
 )
 FLEETING = ("page", "as_of")
+PAGE_OF = {"web.panel": "web.dashboard", "web.revenue_section": "web.revenue"}
+"""The pages of what is asked for in parts."""
 
 
 def canonical(path: str, args: Mapping[str, Any]) -> str:
@@ -61,8 +66,9 @@ _quoted = lru_cache(maxsize=4_096)(quote_plus)
 
 def here(**changes: Any) -> str:
     """The page being shown with some parameters changed (None removes one); page and as_of start over."""
-    # A panel is asked for by itself, but it stands on the dashboard and so do its links.
-    own = url_for("web.dashboard") if request.endpoint == "web.panel" else request.path
+    # A part is asked for by itself, but it stands on its page and so do its links.
+    page = PAGE_OF.get(request.endpoint or "")
+    own = url_for(page) if page else request.path
     path, args = g.get("stands_at") or (own, several(request.args))
     return canonical(path, {name: value for name, value in args.items() if name not in FLEETING} | changes)
 

@@ -145,6 +145,84 @@ def test_what_is_at_risk(api):
     assert [row[5] for row in rows[1:]] == ["0.25", "3.25", "4.25", "2.25", "1.25"]
 
 
+def test_what_movements_are_made_of(api):
+    """Each change with what it did, adding up to the movement; and the subscriptions that a point adds up from."""
+    plan(api)
+    subscription(api, start_date="2025-06-02")
+    subscription(api, "s2", customer_id="globex", quantity=2, start_date="2025-06-03T09:00:00Z")
+    api.patch("/subscriptions/s1", {"quantity": 3, "effective_at": "2025-06-04"})
+    days = {"start_date": "2025-06-01", "end_date": "2025-06-07"}
+    body = exact(api.get("/revenue/mrr/changes", **days))
+    assert list(body) == ["data", "period_start", "period_end", "timezone"]
+    (usd,) = body["data"]
+    assert (usd["currency"], str(usd["amount"]), usd["count"]) == ("USD", "52.50", 3)
+    one = api.get("/subscriptions/s1").json
+    told = [(each["customer_external_id"], each["at"], each["kind"]) for each in usd["items"]]
+    assert told == [
+        ("acme", "2025-06-02T00:00:00Z", "new"),
+        ("globex", "2025-06-03T09:00:00Z", "new"),
+        ("acme", "2025-06-04T00:00:00Z", "expansion"),
+    ]
+    last = usd["items"][-1]
+    assert (str(last["mrr_before"]), str(last["mrr"]), str(last["amount"])) == ("10.50", "31.50", "21.00")
+    assert (last["subscription_id"], last["customer_id"]) == (one["id"], one["customer_id"])
+    new = exact(api.get("/revenue/mrr/changes", kind="new", limit=1, **days))["data"][0]
+    assert (str(new["amount"]), new["count"], len(new["items"])) == ("31.50", 2, 1)
+    rows = list(csv.reader(io.StringIO(api.get("/revenue/mrr/changes", format="csv", **days).text)))
+    assert rows[0][:4] == ["currency", "subscription_id", "customer_id", "customer_external_id"]
+    assert sum(Decimal(row[-1]) for row in rows[1:]) == Decimal("52.50")
+
+    found = exact(api.get("/revenue/mrr/subscriptions", end_date="2025-06-07"))
+    (usd,) = found["data"]
+    assert (str(usd["mrr"]), usd["active_subscriptions"], found["period_end"]) == ("52.50", 2, "2025-06-07T23:59:59Z")
+    assert [(str(each["mrr"]), each["since"]) for each in usd["items"]] == [
+        ("31.50", "2025-06-04T00:00:00Z"),
+        ("21.00", "2025-06-03T09:00:00Z"),
+    ]
+    rows = list(csv.reader(io.StringIO(api.get("/revenue/mrr/subscriptions", format="csv").text)))
+    assert [row[-2] for row in rows] == ["mrr", "31.50", "21.00"]
+    assert exact(api.get("/revenue/mrr/subscriptions", end_date="2025-06-02"))["data"][0]["mrr"] == Decimal("10.50")
+
+
+def test_what_the_headline_figures_start_from(api):
+    """The figures of the window's start stand beside those of its end, with what the rates are made of."""
+    plan(api)
+    subscription(api, start_date="2025-05-02", quantity=2)
+    subscription(api, "s2", customer_id="globex", start_date="2025-05-02")
+    api.patch("/subscriptions/s1", {"quantity": 1, "effective_at": "2025-06-04"})
+    api.patch("/subscriptions/s2", {"status": "CANCELED", "canceled_at": "2025-06-05T00:00:00Z"})
+    (usd,) = exact(api.get("/revenue/mrr", start_date="2025-06-01", end_date="2025-06-07"))["data"]
+    names = ("opening_mrr", "opening_active_subscriptions", "opening_arpa", "lost_subscriptions", "retained_mrr")
+    assert [str(usd[name]) for name in names] == ["31.50", "2", "15.75", "1", "10.50"]
+    assert (str(usd["churn_rate"]), str(usd["net_revenue_retention"])) == ("0.5", "0.333333")
+
+
+def test_usage_decline(api):
+    """A customer whose usage stopped is listed with what their subscriptions carry, and the rule is printed."""
+    plan(api)
+    subscription(api, start_date="2025-05-02")
+    token = api.meter()["meter_token"]
+    for days in range(24):
+        for customer in ("acme", "globex"):
+            day = f"2025-{5 if days < 18 else 6:02}-{days + 14 if days < 18 else days - 17:02}T10:00:00Z"
+            api.track(token, customer, timestamp=day, quantity=4)
+    for day in range(8, 15):
+        api.track(token, "globex", timestamp=f"2025-06-{day:02}T10:00:00Z", quantity=4)
+    body = exact(api.get("/revenue/decline"))
+    (fallen,) = body["data"]
+    assert fallen["customer_external_id"] == "acme"
+    assert [str(fallen[name]) for name in ("usage", "baseline", "baseline_usage", "change")] == ["0", "12", "96", "-1"]
+    assert fallen["mrr"] == [{"currency": "USD", "mrr": Decimal("10.50")}]
+    assert (body["period_start"], body["period_end"]) == ("2025-06-08T00:00:00Z", "2025-06-14T23:59:59Z")
+    assert (body["count"], body["baseline_start"]) == (1, "2025-04-13T00:00:00Z")
+    assert "less than half" in body["rule"]
+    assert api.get("/revenue/decline", end_date="2025-06-07").json["count"] == 0
+    assert api.get("/revenue/decline", meter_id="calls", as_of=1).json["count"] == 0
+    rows = list(csv.reader(io.StringIO(api.get("/revenue/decline", format="csv").text)))
+    assert [row[4] for row in rows] == ["customer_external_id", "acme"]
+    problem(api.get("/revenue/decline", meter_id="nothing"), 404, "nothing")
+
+
 @pytest.mark.parametrize(
     ("path", "query", "said"),
     [
@@ -155,6 +233,12 @@ def test_what_is_at_risk(api):
         ("at-risk", {"limit": "0"}, "limit"),
         ("at-risk", {"start_date": "2025-06-02", "end_date": "2025-06-01"}, "start_date"),
         ("at-risk", {"timezone": "Mars"}, "timezone"),
+        ("mrr/changes", {"kind": "growth"}, "growth"),
+        ("mrr/changes", {"start_date": "2025-06-02", "end_date": "2025-06-01"}, "start_date"),
+        ("mrr/subscriptions", {"end_date": "soon"}, "end_date"),
+        ("mrr/subscriptions", {"limit": "10001"}, "limit"),
+        ("decline", {"start_date": "2025-06-02"}, "start_date"),
+        ("decline", {"as_of": "999"}, "as_of"),
     ],
 )
 def test_a_question_that_makes_no_sense(api, path, query, said):

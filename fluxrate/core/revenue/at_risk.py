@@ -33,8 +33,24 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """A subscription with unpaid invoices: what they come to together, how many, and how long the oldest is due."""
+
+    subscription: int
+    customer: int
+    balance: int
+    invoices: int
+    days_past_due: int
+    mrr: int
+
+
+@dataclass(frozen=True, slots=True)
 class AtRisk:
-    """One currency; `buckets` has balance and number of invoices for each of BOUNDS, `items` the longest due first."""
+    """One currency; `buckets` has balance and number of invoices for each of BOUNDS, `items` the longest due first.
+
+    `behind` has the subscriptions of these invoices, the one with the oldest first, and `given_up` the UNCOLLECTIBLE
+    invoices that `uncollectible` is the sum of, in the order of `items`.
+    """
 
     currency: str
     amount_due: int
@@ -44,6 +60,8 @@ class AtRisk:
     uncollectible: int
     buckets: tuple[tuple[int, int], ...]
     items: tuple[Item, ...]
+    behind: tuple[Behind, ...]
+    given_up: tuple[Item, ...]
 
 
 def measure(unpaid: Iterable[Unpaid], carried: Mapping[int, int], today: int, limit: int) -> list[AtRisk]:
@@ -59,29 +77,58 @@ def bucket_of(days_past_due: int) -> int:
     return 0 if days_past_due <= 0 else min((days_past_due - 1) // 30 + 1, len(BOUNDS) - 1)
 
 
+def days_of(place: int, today: int) -> tuple[int | None, int | None]:
+    """The first and the last due date of the invoices in this bucket."""
+    least, most = BOUNDS[place]
+    return None if most is None else today - most, None if least is None else today - least
+
+
 def _of_currency(currency: str, rows: list[Unpaid], carried: Mapping[int, int], today: int, limit: int) -> AtRisk:
     sums, counts = [0] * len(BOUNDS), [0] * len(BOUNDS)
-    gone = 0
-    behind: set[int] = set()
-    opened: list[tuple[int, int, Unpaid]] = []
+    opened: list[Unpaid] = []
+    given_up: list[Unpaid] = []
     for row in rows:
-        _, status, _, due, paid, due_date, subscription, _ = row
-        balance = due - paid
-        if not balance:
+        if row[3] == row[4]:
             continue
-        if status == "UNCOLLECTIBLE":
-            gone += balance
+        if row[1] == "UNCOLLECTIBLE":
+            given_up.append(row)
             continue
-        place = bucket_of(today - due_date)
-        sums[place] += balance
+        place = bucket_of(today - row[5])
+        sums[place] += row[3] - row[4]
         counts[place] += 1
-        behind.add(subscription)
-        opened.append((due_date, -balance, row))
-    opened.sort()
-    items = tuple(
-        Item(row[0], row[6], row[7], -minus, due, today - due, carried.get(row[6], 0))
-        for due, minus, row in opened[:limit]
+        opened.append(row)
+    behind = _behind(opened, carried, today)
+    return AtRisk(
+        currency,
+        sum(sums),
+        sum(counts),
+        len(behind),
+        sum(each.mrr for each in behind),
+        sum(row[3] - row[4] for row in given_up),
+        tuple(zip(sums, counts, strict=True)),
+        _items(opened, carried, today, limit),
+        tuple(behind[:limit]),
+        _items(given_up, carried, today, limit),
     )
-    mrr = sum(carried.get(key, 0) for key in behind)
-    buckets = tuple(zip(sums, counts, strict=True))
-    return AtRisk(currency, sum(sums), sum(counts), len(behind), mrr, gone, buckets, items)
+
+
+def _items(rows: list[Unpaid], carried: Mapping[int, int], today: int, limit: int) -> tuple[Item, ...]:
+    """The invoices due first, of those of one date the largest."""
+    first = sorted((row[5], row[4] - row[3], row) for row in rows)[:limit]
+    return tuple(
+        Item(row[0], row[6], row[7], -minus, due, today - due, carried.get(row[6], 0)) for due, minus, row in first
+    )
+
+
+def _behind(rows: list[Unpaid], carried: Mapping[int, int], today: int) -> list[Behind]:
+    found: dict[int, list[int]] = {}
+    for _, _, _, due, paid, due_date, subscription, customer in rows:
+        mine = found.setdefault(subscription, [customer, 0, 0, due_date])
+        mine[1] += due - paid
+        mine[2] += 1
+        mine[3] = min(mine[3], due_date)
+    every = [
+        Behind(key, customer, balance, count, today - oldest, carried.get(key, 0))
+        for key, (customer, balance, count, oldest) in found.items()
+    ]
+    return sorted(every, key=lambda each: (-each.days_past_due, -each.balance, each.subscription))

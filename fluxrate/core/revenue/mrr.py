@@ -62,18 +62,20 @@ class Point:
 class Mrr:
     """One currency over a window. Amounts in minor units; rates to six places, None where nothing was there before.
 
-    `churn_rate` is the share of the subscriptions active at the start that are not at the end; `net_revenue_retention`
-    is what the subscriptions that carried MRR at the start carry at the end, over what they carried.
+    What begins with `opening` is of the window's start. `lost_subscriptions` were active there and are not at the end;
+    `retained_mrr` is what the subscriptions that carried MRR at the start carry at the end.
     """
 
     currency: str
     points: tuple[Point, ...]
     opening_mrr: int
+    opening_subscriptions: int
+    opening_customers: int
     mrr: int
     active_subscriptions: int
     active_customers: int
-    churn_rate: Number | None
-    net_revenue_retention: Number | None
+    lost_subscriptions: int
+    retained_mrr: int
 
     @property
     def arr(self) -> int:
@@ -83,7 +85,22 @@ class Mrr:
     @property
     def arpa(self) -> int | None:
         """MRR for each customer with an active subscription, to the nearest minor unit; None without any."""
-        return money.nearest(Fraction(self.mrr, self.active_customers)) if self.active_customers else None
+        return _each(self.mrr, self.active_customers)
+
+    @property
+    def opening_arpa(self) -> int | None:
+        """The same at the window's start."""
+        return _each(self.opening_mrr, self.opening_customers)
+
+    @property
+    def churn_rate(self) -> Number | None:
+        """The share of the subscriptions active at the start that are not at the end."""
+        return _share(self.lost_subscriptions, self.opening_subscriptions)
+
+    @property
+    def net_revenue_retention(self) -> Number | None:
+        """What the subscriptions that carried MRR at the start carry at the end, over what they carried."""
+        return _share(self.retained_mrr, self.opening_mrr)
 
 
 def of_plan(plan: Plan) -> Fraction:
@@ -161,61 +178,68 @@ def measure(steps: Steps, edges: Sequence[int], labels: Sequence[str]) -> Mrr:
     bucket = np.searchsorted(np.asarray(edges, np.int64), steps.at, "right") - 1
     count = len(labels)
     early = bucket < 0
-    change = steps.mrr - _before(steps, steps.mrr)
-    turned = steps.active - _before(steps, steps.active)
-    moved = [_by_bucket(np.where(kind, change, 0), bucket, count) for kind in _kinds(steps)]
+    change = steps.mrr - before(steps, steps.mrr)
+    turned = steps.active - before(steps, steps.active)
+    moved = [_by_bucket(np.where(kind, change, 0), bucket, count) for kind in kinds(steps)]
     opening = int(change[early].sum())
     carried = (opening + np.cumsum(sum(moved))).tolist()
     actives = (turned[early].sum() + np.cumsum(_by_bucket(turned, bucket, count))).tolist()
     movements = zip(*(each.tolist() for each in moved), strict=True)
-    at_end = _standing(steps, bucket < count)
+    at_start, at_end = standing(steps, early), standing(steps, bucket < count)
     return Mrr(
         steps.currency,
         tuple(Point(*point) for point in zip(labels, carried, actives, movements, strict=True)),
         opening,
+        int(turned[early].sum()),
+        _customers(steps, at_start),
         carried[-1],
         actives[-1],
-        len(np.unique(steps.customer[at_end & (steps.active > 0)])),
-        *_retained(steps, _standing(steps, early), at_end),
+        _customers(steps, at_end),
+        *_retained(steps, at_start, at_end),
     )
 
 
 def at_instant(steps: Steps, instant: int) -> dict[int, int]:
     """What each subscription carries at the instant, by its key; those that carry nothing are left out."""
-    standing = _standing(steps, steps.at <= instant) & (steps.mrr > 0)
-    return dict(zip(steps.subscription[standing].tolist(), steps.mrr[standing].tolist(), strict=True))
+    found = standing(steps, steps.at <= instant) & (steps.mrr > 0)
+    return dict(zip(steps.subscription[found].tolist(), steps.mrr[found].tolist(), strict=True))
 
 
-def _before(steps: Steps, values: Values) -> Values:
+def before(steps: Steps, values: Values) -> Values:
     """The value of the step before within the subscription, 0 at its first."""
     return np.where(steps.first, 0, np.concatenate([[0], values[:-1]]))
 
 
-def _standing(steps: Steps, seen: Values) -> Values:
+def standing(steps: Steps, seen: Values) -> Values:
     """The step in force of each subscription, where only those `seen` have happened; a subscription's are in order."""
     follows = np.concatenate([seen[1:], [False]]) & ~steps.last
     return seen & ~follows
 
 
-def _kinds(steps: Steps) -> tuple[Values, ...]:
+def kinds(steps: Steps) -> tuple[Values, ...]:
     """Which steps are which movement, in the order of MOVEMENTS."""
-    before = _before(steps, steps.mrr)
-    paying, paid = steps.mrr > 0, before > 0
+    was = before(steps, steps.mrr)
+    paying, paid = steps.mrr > 0, was > 0
     # How often something was carried until here, less how often until the subscription's first step.
     until = np.cumsum(paying.astype(np.int64)) - paying
     starts = np.flatnonzero(steps.first)
     ever = until > np.repeat(until[starts], np.diff([*starts.tolist(), len(until)]))
     return (
         paying & ~paid & ~ever,
-        paid & (steps.mrr > before),
-        paying & (steps.mrr < before),
+        paid & (steps.mrr > was),
+        paying & (steps.mrr < was),
         paid & ~paying,
         paying & ~paid & ever,
     )
 
 
-def _retained(steps: Steps, at_start: Values, at_end: Values) -> tuple[Number | None, Number | None]:
-    """The churn rate and the net revenue retention between two moments."""
+def _customers(steps: Steps, at: Values) -> int:
+    """How many customers have an active subscription, by the step in force of each subscription."""
+    return len(np.unique(steps.customer[at & (steps.active > 0)]))
+
+
+def _retained(steps: Steps, at_start: Values, at_end: Values) -> tuple[int, int]:
+    """The subscriptions lost between two moments, and the MRR kept of those that carried some."""
     ends = np.flatnonzero(at_end)
     was = np.flatnonzero(at_start)
     # Whatever stood at the start stands at the end too, as one step or another, and both are in order.
@@ -223,7 +247,7 @@ def _retained(steps: Steps, at_start: Values, at_end: Values) -> tuple[Number | 
     active = steps.active[was] > 0
     kept = steps.mrr[then][steps.mrr[was] > 0].sum()
     lost = (active & (steps.active[then] == 0)).sum()
-    return _share(int(lost), int(active.sum())), _share(int(kept), int(steps.mrr[was].sum()))
+    return int(lost), int(kept)
 
 
 def _by_bucket(values: Values, bucket: Values, count: int) -> Values:
@@ -232,6 +256,10 @@ def _by_bucket(values: Values, bucket: Values, count: int) -> Values:
     inside = (bucket >= 0) & (bucket < count)
     np.add.at(sums, bucket[inside], values[inside])
     return sums
+
+
+def _each(amount: int, count: int) -> int | None:
+    return money.nearest(Fraction(amount, count)) if count else None
 
 
 def _share(part: int, whole: int) -> Number | None:

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from fluxrate.core import calendar
 from fluxrate.core.calendar import Window
 from fluxrate.core.model import Customer
-from fluxrate.core.revenue import at_risk, mrr
+from fluxrate.core.revenue import at_risk, behind, mrr
 from fluxrate.core.revenue.at_risk import AtRisk
-from fluxrate.core.revenue.mrr import Mrr, Steps
+from fluxrate.core.revenue.behind import Carried, Changes
+from fluxrate.core.revenue.mrr import MOVEMENTS, Mrr, Steps
 from fluxrate.core.store import Store
 from fluxrate.core.zones import day_of
 
+Found = TypeVar("Found")
+
+
+class _Item(Protocol):
+    @property
+    def subscription(self) -> int: ...
+
+    @property
+    def customer(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
-class Risks:
-    """What is at risk in each currency, and the public names behind the keys of its items."""
+class Named(Generic[Found]):
+    """What was found in each currency, and the public names behind the keys of its items."""
 
-    data: list[AtRisk]
+    data: list[Found]
     subscriptions: dict[int, str]
-    invoices: dict[int, str]
     customers: dict[int, Customer]
+    invoices: dict[int, str] = field(default_factory=dict)
+
+
+Risks = Named[AtRisk]
 
 
 class Revenue:
@@ -39,8 +55,7 @@ class Revenue:
         """The MRR over the window in buckets of `group`, of every currency that a subscription is in, or of one."""
         buckets = calendar.buckets(window, group)
         edges = buckets.edges.tolist()
-        found = (steps for steps in self.steps() if currency in (None, steps.currency))
-        return [mrr.measure(steps, edges, buckets.labels) for steps in found]
+        return [mrr.measure(steps, edges, buckets.labels) for steps in self._of(currency)]
 
     def at_risk(
         self,
@@ -56,13 +71,30 @@ class Revenue:
         rows = self._store.invoices.unpaid(currency=currency, first_day=first_day, last_day=last_day)
         carried = self.carried(now)
         data = at_risk.measure(rows, carried, day_of(zone, now), limit)
-        items = [item for each in data for item in each.items]
-        return Risks(
-            data,
-            self._store.subscriptions.ids_of([item.subscription for item in items]),
-            self._store.invoices.ids_of([item.invoice for item in items]),
-            self._store.customers.by_pks([item.customer for item in items]),
-        )
+        items = [item for each in data for item in (*each.items, *each.given_up)]
+        behind_them: list[_Item] = [*items, *(each for one in data for each in one.behind)]
+        return self._named(data, behind_them, self._store.invoices.ids_of([item.invoice for item in items]))
+
+    def changes(
+        self, window: Window, *, kind: str | None = None, currency: str | None = None, limit: int = 1_000
+    ) -> Named[Changes]:
+        """The changes within the window that its movements are the sums of, or those of one kind of movement."""
+        wanted = MOVEMENTS if kind is None else (kind,)
+        data = [behind.changes(each, window.start, window.end, wanted, limit) for each in self._of(currency)]
+        return self._named(data, [item for each in data for item in each.items])
+
+    def carriers(self, end: int, *, currency: str | None = None, limit: int = 1_000) -> Named[Carried]:
+        """The active subscriptions that the MRR of a point at this instant is the sum of."""
+        data = [behind.carried(each, end, limit) for each in self._of(currency)]
+        return self._named(data, [item for each in data for item in each.items])
+
+    def currencies(self) -> list[str]:
+        """The currencies of subscriptions, the one with the most changes first."""
+        return [each.currency for each in sorted(self.steps(), key=lambda each: (-len(each.at), each.currency))]
+
+    def of_customers(self, instant: int, customers: Sequence[int]) -> dict[str, dict[int, int]]:
+        """By currency what each of these customers carries at the instant, by its key."""
+        return {each.currency: behind.of_customers(each, instant, customers) for each in self.steps()}
 
     def carried(self, instant: int) -> dict[int, int]:
         """The MRR that each subscription carries at the instant, by its key, in the minor unit of its own currency."""
@@ -85,3 +117,15 @@ class Revenue:
         kept = [mrr.arranged(currency, steps) for currency, steps in found.items()]
         self._kept = (edition, kept)
         return kept
+
+    def _of(self, currency: str | None) -> list[Steps]:
+        return [each for each in self.steps() if currency in (None, each.currency)]
+
+    def _named(self, data: list[Found], items: Iterable[_Item], invoices: dict[int, str] | None = None) -> Named[Found]:
+        keys = [(item.subscription, item.customer) for item in items]
+        return Named(
+            data,
+            self._store.subscriptions.ids_of([subscription for subscription, _ in keys]),
+            self._store.customers.by_pks([customer for _, customer in keys]),
+            invoices or {},
+        )

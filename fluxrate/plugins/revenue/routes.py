@@ -1,4 +1,4 @@
-"""`/revenue`: the figures live in `core.revenue`."""
+"""`/revenue`: the figures live in `core.revenue` and `core.decline`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,38 @@ from typing import Any
 from flask import Response
 
 from fluxrate.core import calendar
+from fluxrate.core.decline import declines
 from fluxrate.core.errors import Malformed
 from fluxrate.core.query import choice
 from fluxrate.core.revenue import money
+from fluxrate.core.revenue.mrr import MOVEMENTS
 from fluxrate.core.revenue.words import day
 from fluxrate.http.answers import answer
 from fluxrate.http.auth import scope
 from fluxrate.http.bodies import ApiBlueprint
-from fluxrate.http.parameters import wants_csv
+from fluxrate.http.parameters import meter_of, query_of, wants_csv
 from fluxrate.http.sheets import CSV, SHEET
 from fluxrate.plugin import services
-from fluxrate.plugins.revenue.schemas import AtRiskArgs, AtRiskSchema, MrrArgs, MrrSchema
+from fluxrate.plugins.revenue.behind import (
+    carried_shape,
+    carried_table,
+    changes_shape,
+    changes_table,
+    decline_shape,
+    decline_table,
+)
+from fluxrate.plugins.revenue.schemas import (
+    AtRiskArgs,
+    AtRiskSchema,
+    CarriedArgs,
+    CarriedSchema,
+    ChangesArgs,
+    ChangesSchema,
+    DeclineArgs,
+    DeclineSchema,
+    MrrArgs,
+    MrrSchema,
+)
 from fluxrate.plugins.revenue.shapes import at_risk_shape, at_risk_table, mrr_shape, mrr_table
 
 blueprint = ApiBlueprint("revenue", __name__, url_prefix="/api/v1/revenue", description="What recurs, and what is due.")
@@ -52,6 +73,51 @@ def read_at_risk(args: dict[str, Any]) -> Response:
         parts.clock(), zone, currency=_currency(args), first_day=first, last_day=last, limit=args["limit"]
     )
     return at_risk_table(found) if as_table else answer(at_risk_shape(found, zone))
+
+
+@blueprint.get("/mrr/changes")
+@scope("usage.read")
+@blueprint.arguments(ChangesArgs, location="query")
+@blueprint.response(200, ChangesSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
+def read_changes(args: dict[str, Any]) -> Response:
+    """The changes of subscriptions that the movements of a window are made of: they add up to them."""
+    as_table, parts, zone = wants_csv(args), services(), _zone(args)
+    window = calendar.parse_window(args.get("start_date"), args.get("end_date"), zone, parts.clock())
+    kind = choice("kind", args.get("kind"), MOVEMENTS)
+    found = parts.revenue.changes(window, kind=kind, currency=_currency(args), limit=args["limit"])
+    return changes_table(found, window) if as_table else answer(changes_shape(found, window))
+
+
+@blueprint.get("/mrr/subscriptions")
+@scope("usage.read")
+@blueprint.arguments(CarriedArgs, location="query")
+@blueprint.response(200, CarriedSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
+def read_carried(args: dict[str, Any]) -> Response:
+    """The active subscriptions that MRR is made of at the end of a day, or at an instant: they add up to it."""
+    as_table, parts, zone = wants_csv(args), services(), _zone(args)
+    window = calendar.parse_window(None, args.get("end_date"), zone, parts.clock())
+    found = parts.revenue.carriers(window.end, currency=_currency(args), limit=args["limit"])
+    return carried_table(found, window) if as_table else answer(carried_shape(found, window))
+
+
+@blueprint.get("/decline")
+@scope("usage.read")
+@blueprint.arguments(DeclineArgs, location="query")
+@blueprint.response(200, DeclineSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
+def read_decline(args: dict[str, Any]) -> Response:
+    """Customers whose usage fell far below what they used on the same days of the week before; `rule` says how far."""
+    as_table, parts, zone = wants_csv(args), services(), _zone(args)
+    query = query_of(args)
+    meters = [meter for meter in parts.catalog.meters() if meter.status == "ACTIVE"]
+    if args.get("meter_id"):
+        meters = [meter_of(args["meter_id"])]
+    end = min(query.window.end, parts.clock())
+    found = declines(parts.engine, parts.store, meters, end, zone, as_of=query.as_of, limit=args["limit"])
+    carries = parts.revenue.of_customers(end, [item.customer.pk for item in found.items])
+    return decline_table(found) if as_table else answer(decline_shape(found, carries), as_of=found.as_of)
 
 
 def _zone(args: dict[str, Any]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from fluxrate.core import calendar
-from fluxrate.http.parameters import FormatArgs, WholeField, choice_field, text_field
+from fluxrate.core.revenue.mrr import MOVEMENTS
+from fluxrate.http.parameters import FormatArgs, TimezoneArgs, WholeField, choice_field, text_field
 
 MOST_ITEMS = 10_000
 
@@ -33,6 +34,34 @@ class AtRiskArgs(RevenueArgs):
     limit = WholeField(1, MOST_ITEMS, load_default=1_000)
 
 
+class ChangesArgs(RevenueArgs):
+    """Which changes."""
+
+    start_date = text_field("A date, or an instant; 30 days before the end unless said.", example="2025-01-01")
+    end_date = text_field("A date (the whole of it counts), or an instant; now unless said.", example="2025-01-31")
+    kind = choice_field("Only the changes of this movement.", MOVEMENTS, None)
+    limit = WholeField(1, MOST_ITEMS, load_default=1_000)
+
+
+class CarriedArgs(RevenueArgs):
+    """At the end of which day or at which instant."""
+
+    end_date = text_field("A date (its end), or an instant; now unless said.", example="2025-01-31")
+    limit = WholeField(1, MOST_ITEMS, load_default=1_000)
+
+
+class DeclineArgs(FormatArgs, TimezoneArgs):
+    """Whose usage fell, and by when."""
+
+    end_date = text_field(
+        "The last whole day that counts, or an instant after it; now unless said.", example="2025-01-31"
+    )
+    meter_id = text_field(
+        "Only this meter, by id, meter_name or meter_token; every active one that adds up unless said."
+    )
+    limit = WholeField(1, MOST_ITEMS, load_default=1_000)
+
+
 class PointSchema(Schema):
     """MRR at the end of a bucket, and what moved it within: the five add up to its change."""
 
@@ -56,6 +85,10 @@ class CurrencyMrrSchema(Schema):
     active_customers = fields.Integer()
     arpa = fields.Decimal(allow_none=True)
     opening_mrr = fields.Decimal()
+    opening_active_subscriptions = fields.Integer()
+    opening_arpa = fields.Decimal(allow_none=True)
+    lost_subscriptions = fields.Integer(metadata={"description": "Active at the window's start and not at its end."})
+    retained_mrr = fields.Decimal(metadata={"description": "Of the opening MRR's subscriptions, at the window's end."})
     churn_rate = fields.Decimal(allow_none=True)
     net_revenue_retention = fields.Decimal(allow_none=True)
     grouped_data = fields.List(fields.Nested(PointSchema))
@@ -68,6 +101,101 @@ class MrrSchema(Schema):
     period_start = fields.DateTime()
     period_end = fields.DateTime()
     timezone = fields.String()
+
+
+class ChangeSchema(Schema):
+    """What one change of a subscription did to its MRR: `amount` is `mrr` less `mrr_before`."""
+
+    subscription_id = fields.UUID()
+    customer_id = fields.UUID()
+    customer_external_id = fields.String()
+    at = fields.DateTime()
+    kind = fields.String()
+    mrr_before = fields.Decimal()
+    mrr = fields.Decimal()
+    amount = fields.Decimal()
+
+
+class CurrencyChangesSchema(Schema):
+    """One currency; `amount` and `count` are over all changes, also those beyond the limit."""
+
+    currency = fields.String()
+    amount = fields.Decimal()
+    count = fields.Integer()
+    items = fields.List(fields.Nested(ChangeSchema))
+
+
+class ChangesSchema(Schema):
+    """The changes that the movements of a window are made of."""
+
+    data = fields.List(fields.Nested(CurrencyChangesSchema))
+    period_start = fields.DateTime()
+    period_end = fields.DateTime()
+    timezone = fields.String()
+
+
+class CarrierSchema(Schema):
+    """An active subscription, and what it carries since when."""
+
+    subscription_id = fields.UUID()
+    customer_id = fields.UUID()
+    customer_external_id = fields.String()
+    mrr = fields.Decimal()
+    since = fields.DateTime()
+
+
+class CurrencyCarriedSchema(Schema):
+    """One currency; the sums are over all subscriptions, also those beyond the limit."""
+
+    currency = fields.String()
+    mrr = fields.Decimal()
+    active_subscriptions = fields.Integer()
+    items = fields.List(fields.Nested(CarrierSchema))
+
+
+class CarriedSchema(Schema):
+    """The subscriptions that MRR is made of at an instant."""
+
+    data = fields.List(fields.Nested(CurrencyCarriedSchema))
+    period_end = fields.DateTime()
+    timezone = fields.String()
+
+
+class CarriesSchema(Schema):
+    """MRR in one currency."""
+
+    currency = fields.String()
+    mrr = fields.Decimal()
+
+
+class FallenSchema(Schema):
+    """A customer whose usage of a meter fell; `change` is (usage - baseline) / baseline, `mrr` what they carry now."""
+
+    meter_id = fields.UUID()
+    meter_name = fields.String()
+    unit = fields.String(allow_none=True)
+    customer_id = fields.UUID()
+    customer_external_id = fields.String()
+    usage = fields.Decimal()
+    event_count = fields.Integer()
+    baseline = fields.Decimal()
+    baseline_usage = fields.Decimal(metadata={"description": "All the usage that the baseline is an eighth of."})
+    baseline_event_count = fields.Integer()
+    change = fields.Decimal()
+    mrr = fields.List(fields.Nested(CarriesSchema))
+
+
+class DeclineSchema(Schema):
+    """Usage decline; `count` is how many there are, also beyond the limit."""
+
+    data = fields.List(fields.Nested(FallenSchema))
+    count = fields.Integer()
+    rule = fields.String()
+    period_start = fields.DateTime()
+    period_end = fields.DateTime()
+    baseline_start = fields.DateTime()
+    timezone = fields.String()
+    as_of = fields.Integer()
 
 
 class AgeSchema(Schema):

@@ -48,6 +48,7 @@ def test_generated_invoices():
         assert each.mrr == sum(carried.get(key, 0) for key in {row[6] for row in opened})
         lost = [row for row in rows if row[2] == code and row[1] == "UNCOLLECTIBLE"]
         assert each.uncollectible == sum(row[3] - row[4] for row in lost)
+        check_behind(rows, code, carried)
         for (first, last), (due, count) in zip(at_risk.BOUNDS, each.buckets, strict=True):
             inside = [
                 row
@@ -59,3 +60,31 @@ def test_generated_invoices():
         ages = [item.days_past_due for item in each.items]
         assert ages == sorted(ages, reverse=True)
         assert ages[0] == max(20_000 - row[5] for row in opened)
+
+
+def check_behind(rows, code, carried) -> None:
+    """With all items, the invoices, the subscriptions and what is given up each add up to their figure."""
+    (each,) = at_risk.measure([row for row in rows if row[2] == code], carried, 20_000, len(rows))
+    assert sum(item.balance for item in each.items) == each.amount_due
+    assert sum(item.balance for item in each.given_up) == each.uncollectible
+    assert sum(one.balance for one in each.behind) == each.amount_due
+    assert sum(one.invoices for one in each.behind) == each.invoices
+    assert sum(one.mrr for one in each.behind) == each.mrr
+    for one in each.behind:
+        mine = [item for item in each.items if item.subscription == one.subscription]
+        assert (one.balance, one.invoices) == (sum(item.balance for item in mine), len(mine))
+        assert one.days_past_due == max(item.days_past_due for item in mine)
+        assert one.mrr == carried.get(one.subscription, 0)
+    ages = [one.days_past_due for one in each.behind]
+    assert ages == sorted(ages, reverse=True)
+
+
+def test_the_due_dates_of_a_bucket():
+    """A bucket's days past due are its due dates, seen from today."""
+    for place in range(len(at_risk.BOUNDS)):
+        first, last = at_risk.days_of(place, 20_000)
+        inside = [
+            due for due in range(19_700, 20_100) if (first is None or first <= due) and (last is None or due <= last)
+        ]
+        assert {at_risk.bucket_of(20_000 - due) for due in inside} == {place}
+        assert inside == [due for due in range(19_700, 20_100) if at_risk.bucket_of(20_000 - due) == place]
