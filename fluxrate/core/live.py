@@ -345,7 +345,7 @@ def _residency_of(pk: int, snapshot: Snapshot) -> MeterResidency:
         meter_pk=pk,
         events=len(snapshot),
         tail_events=len(snapshot.tail),
-        heap_bytes=held.heap_bytes + sum(frame.nbytes() for frame in beside),
+        heap_bytes=held.heap_bytes + snapshot.newcomers.nbytes + sum(frame.nbytes() for frame in beside),
         mapped_bytes=held.mapped_bytes,
         resident=held.resident,
     )

@@ -112,5 +112,5 @@ def limited(world: World, instance: Path, limit: int) -> Services:
 def arrays(parts: Services, meter: MeterResidency) -> int:
     """Bytes of all arrays of a meter that are in memory or mapped."""
     found = parts.live.current().snapshot(meter.meter_pk)
-    beside = found.tail.nbytes() + found.graves.rows.nbytes()
+    beside = found.tail.nbytes() + found.graves.rows.nbytes() + found.newcomers.nbytes
     return beside + (found.held.frame.nbytes() + found.held.index.nbytes if meter.resident else 0)

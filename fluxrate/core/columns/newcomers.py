@@ -53,6 +53,12 @@ class Newcomers:
         """The sequence of the row that arrived last, 0 when there is none."""
         return int(self._rows.seq.max(initial=0))
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what has been made so far beside the rows."""
+        known = sum(column.nbytes for pair in list(self._neighbours.values()) for column in pair)
+        return known + sum(order.nbytes for order in list(self._orders.values()))
+
     def with_more(self, added: Frame, rows: Frame, order: Ints) -> Newcomers:
         """These and `added` rows as `rows`, which `order` puts in place: what is known of the former is kept."""
         return self._rearranged(rows, order, added)

@@ -113,6 +113,9 @@ def test_newcomers_are_those_of_one_tail_and_one_base() -> None:
     assert not found.are(Base(Index(rows)), other)
     assert not found.are(held, rows)
     assert (found.newest, Newcomers(held).newest) == (2, 0)
+    assert found.nbytes == 0
+    found.neighbours(CUSTOMER)
+    assert found.nbytes == 2 * 4 * len(other)
 
 
 @examples(100)
