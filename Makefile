@@ -18,7 +18,7 @@ CASES ?= 100000
 EXAMPLES ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help run test torture fuzz lint format binary binary-test screenshots bench bench-intake clean
+.PHONY: help run test torture fuzz lint format binary binary-test screenshots bench bench-intake bench-revenue clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: $(BENCH)/.ready ## compare with other engines, writes docs/benchmarks.md 
 
 bench-intake: $(BENCH)/.ready ## measure what goes in, on both stores, for docs/benchmarks.md
 	$(BENCH)/bin/python -m bench.intake
+
+bench-revenue: $(BENCH)/.ready ## time the revenue endpoints, on both stores, for docs/benchmarks.md
+	$(BENCH)/bin/python -m bench.revenue
 
 clean: ## remove what was built; the instance folder stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -9,13 +9,17 @@ from string import Template
 import msgspec
 
 from bench.goals import Goal, best_peer, goals
-from bench.places import INTAKE
+from bench.places import INTAKE, REVENUE
 from bench.questions import questions
-from bench.results import Asked, Intake, Run, Size, Timed
+from bench.results import Asked, AskedRevenue, Intake, Revenue, Run, Size, Timed
 
 _TEMPLATE = Path(__file__).with_name("template.md")
 _WHY = Path(__file__).with_name("why.md")
 _MS = 1_000
+
+REVENUE_GOAL = 0.1
+"""Seconds that an endpoint of revenue may take."""
+_REVENUE, _LAST = "## Revenue\n", "## Left out\n"
 
 
 def page(run: Run) -> str:
@@ -30,6 +34,7 @@ def page(run: Run) -> str:
         stores=_stores(run),
         http=_http(run),
         intake=intake_part(msgspec.json.decode(INTAKE.read_bytes(), type=Intake) if INTAKE.exists() else None),
+        revenue=revenue_part(msgspec.json.decode(REVENUE.read_bytes(), type=Revenue) if REVENUE.exists() else None),
         left_out="\n".join(f"- {sentence}" for sentence in run.left_out),
     )
 
@@ -165,6 +170,38 @@ def intake_part(intake: Intake | None) -> str:
     said = f"Batches of {intake.batch:,}; single events on {intake.connections} connections; {intake.rows:,} rows."
     header = ("", "in batches, events/s", "median ms", "99 % ms", "one by one, events/s", "median ms", "99 % ms")
     return f"{said}\n\n" + _table((*header, "imported rows/s"), rows)
+
+
+def revenue_part(revenue: Revenue | None) -> str:
+    """Revenue figures, or that they were not measured."""
+    if revenue is None:
+        return "Not in this run."
+    stores = list(dict.fromkeys(asked.store for asked in revenue.asked))
+    by_text: dict[str, dict[str, AskedRevenue]] = {}
+    for asked in revenue.asked:
+        by_text.setdefault(asked.text, {})[asked.store] = asked
+    rows = []
+    for text, found in by_text.items():
+        cells = [_number(each * _MS) for store in stores for each in (found[store].median, found[store].changed)]
+        met = all(asked.median < REVENUE_GOAL for asked in found.values())
+        rows.append((text, *cells, "met" if met else "**missed**"))
+    header = [name for store in stores for name in (f"{store}, ms", "after a change")]
+    return _table(("", *header, f"under {REVENUE_GOAL * _MS:.0f} ms"), rows)
+
+
+def with_revenue(page: str, revenue: Revenue) -> str:
+    """The page with its part about revenue measured anew, and everything else as it was."""
+    wanted = Template(_TEMPLATE.read_text("utf-8")).safe_substitute(revenue=revenue_part(revenue))
+    part = _between(wanted, _REVENUE)
+    before, found, after = page.partition(_REVENUE)
+    if not found:
+        before, after = page.split(_LAST, 1)
+        return before + part + _LAST + after
+    return before + part + _LAST + after.split(_LAST, 1)[1]
+
+
+def _between(page: str, heading: str) -> str:
+    return heading + page.split(heading, 1)[1].split(_LAST, 1)[0]
 
 
 def _texts(size: Size) -> Iterator[tuple[str, str]]:

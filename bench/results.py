@@ -134,3 +134,25 @@ class Intake:
     connections: int
     rows: int
     sent: list[Sent]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRevenue:
+    """One question about billing records on one store: seconds to the median and the longest of several askings, and to
+    the median of those that were the first after a subscription had changed.
+    """
+
+    store: str
+    text: str
+    median: float
+    longest: float
+    changed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Revenue:
+    """One run of `bench.revenue`: how many records of each there were, and every question on every store."""
+
+    subscriptions: int
+    invoices: int
+    asked: list[AskedRevenue]

@@ -192,12 +192,12 @@ class BillingContract(StoreCase):
         made = [make_invoice(store, subscription, f"in-{number}", status="OPEN") for number in range(5)]
         make_invoice(store, subscription, "paid", status="PAID", amount_paid=109)
         found = []
-        for rows in store.invoices.every(status="OPEN"):
+        for rows in store.invoices.in_pieces(status="OPEN"):
             found += rows
             make_invoice(store, subscription, None)
         assert found == made[::-1]
-        assert [*store.subscriptions.every(status="ACTIVE")] == [[subscription]]
-        assert [*store.plans.every(currency="EUR")] == []
+        assert [*store.subscriptions.in_pieces(status="ACTIVE")] == [[subscription]]
+        assert [*store.plans.in_pieces(currency="EUR")] == []
 
     def test_of_a_mirrored_record_the_newest_version_counts(self, store: Store) -> None:
         """An older one is not to be taken, the same one is again; each record for itself, and whoever asks at once."""

@@ -7,7 +7,7 @@ with Malformed what is no amount, and a code that ISO 4217 does not list.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 
 from fluxrate.core.errors import Malformed
@@ -34,6 +34,7 @@ _PLACES = {
     for places, codes in ((0, _PLACES_0), (2, _PLACES_2), (3, _PLACES_3), (4, _PLACES_4))
     for code in codes.split()
 }
+_EXACT = Context(prec=1_000)
 _PLAIN = re.compile(r"(-?)([0-9]{1,36})(?:\.([0-9]{1,36}))?")
 
 
@@ -81,8 +82,7 @@ def price(text: str, field: str) -> Decimal:
 
 def amount(minor: int, currency: str) -> Decimal:
     """The amount in the currency's own unit, with all the places of the currency."""
-    digits = tuple(map(int, str(abs(minor))))
-    return Decimal((int(minor < 0), digits, -places(currency)))
+    return _EXACT.scaleb(Decimal(minor), -_PLACES[currency])
 
 
 def nearest(exact: Fraction) -> int:

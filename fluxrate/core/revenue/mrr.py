@@ -159,18 +159,34 @@ class Steps:
 
 def arranged(currency: str, steps: Sequence[Step]) -> Steps:
     """The steps of one currency; of two of one subscription and instant the later one in the sequence counts."""
-    subscription, customer, at, carried, active = zip(*steps, strict=True)
-    # Sums of large amounts need not fit 64 bits: Python's own integers do, slower.
-    wide = (max(carried) or 1) * len(steps) >= _FITS
-    columns = [np.array(column, np.int64) for column in (subscription, customer, at)]
-    columns += [np.array(carried, object if wide else np.int64), np.array(active, np.int64)]
-    order = np.lexsort((np.arange(len(steps)), columns[2], columns[0]))
+    return extended(None, currency, steps)
+
+
+def extended(known: Steps | None, currency: str, steps: Sequence[Step]) -> Steps:
+    """The steps of one currency that were known, and further ones, which come after them in the sequence."""
+    if not steps and known is not None:
+        return known
+    columns = _columns(steps)
+    if known is not None:
+        before = (known.subscription, known.customer, known.at, known.mrr, known.active)
+        columns = [np.concatenate(each) for each in zip(before, columns, strict=True)]
+        if columns[3].dtype == np.int64 and (int(columns[3].max()) or 1) * len(columns[3]) >= _FITS:
+            columns[3] = columns[3].astype(object)
+    order = np.lexsort((np.arange(len(columns[0])), columns[2], columns[0]))
     key, when = columns[0][order], columns[2][order]
     kept = order[np.concatenate([(key[1:] != key[:-1]) | (when[1:] != when[:-1]), [True]])]
     key = columns[0][kept]
     first = np.concatenate([[True], key[1:] != key[:-1]])
     customers, when, carries, actives = (column[kept] for column in columns[1:])
     return Steps(currency, key, customers, when, carries, actives, first)
+
+
+def _columns(steps: Sequence[Step]) -> list[Values]:
+    subscription, customer, at, carried, active = zip(*steps, strict=True)
+    # Sums of large amounts need not fit 64 bits: Python's own integers do, slower.
+    wide = (max(carried) or 1) * len(steps) >= _FITS
+    columns = [np.array(column, np.int64) for column in (subscription, customer, at)]
+    return [*columns, np.array(carried, object if wide else np.int64), np.array(active, np.int64)]
 
 
 def measure(steps: Steps, edges: Sequence[int], labels: Sequence[str]) -> Mrr:

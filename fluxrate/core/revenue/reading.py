@@ -13,6 +13,7 @@ from fluxrate.core.revenue import at_risk, behind, mrr
 from fluxrate.core.revenue.at_risk import AtRisk
 from fluxrate.core.revenue.behind import Carried, Changes
 from fluxrate.core.revenue.mrr import MOVEMENTS, Mrr, Steps
+from fluxrate.core.revenue.timeline import Timeline
 from fluxrate.core.store import Store
 from fluxrate.core.zones import day_of
 
@@ -41,15 +42,11 @@ Risks = Named[AtRisk]
 
 
 class Revenue:
-    """Revenue figures of one store, safe to use from many threads.
-
-    The steps of all subscriptions are kept from one question to the next: they are only added to, and taken away with
-    their subscription, so their number and their last key say whether they are still the same.
-    """
+    """Revenue figures of one store, safe to use from many threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._kept: tuple[tuple[int, int], list[Steps]] = ((-1, -1), [])
+        self._timeline = Timeline(store)
 
     def mrr(self, window: Window, group: str, currency: str | None = None) -> list[Mrr]:
         """The MRR over the window in buckets of `group`, of every currency that a subscription is in, or of one."""
@@ -103,20 +100,9 @@ class Revenue:
             found |= mrr.at_instant(steps, instant)
         return found
 
-    def steps(self) -> list[Steps]:
+    def steps(self) -> tuple[Steps, ...]:
         """What every subscription carried since when, by currency."""
-        edition = self._store.subscriptions.edition()
-        known, kept = self._kept
-        if known == edition:
-            return kept
-        # The states first: whatever they point at was there before them. What came after the edition was read is read
-        # again next time.
-        rows = self._store.subscriptions.histories()
-        plans = {plan.pk: plan for plan in self._store.plans.all()}
-        found = mrr.steps_of(rows, plans, self._store.subscriptions.customers())
-        kept = [mrr.arranged(currency, steps) for currency, steps in found.items()]
-        self._kept = (edition, kept)
-        return kept
+        return self._timeline.steps()
 
     def _of(self, currency: str | None) -> list[Steps]:
         return [each for each in self.steps() if currency in (None, each.currency)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 
 from fluxrate.core.errors import Malformed
 from fluxrate.core.instants import parse_day, parse_instant
@@ -24,6 +25,7 @@ def day(text: str, field: str, zone: str = "UTC") -> int:
     return day_of(zone, parse_instant(text, zone, field)) if found is None else found
 
 
+@lru_cache(4_096)
 def date_text(day: int) -> str:
     """The date of so many days since 1970-01-01."""
     return (EPOCH + timedelta(days=day)).date().isoformat()

@@ -51,9 +51,9 @@ class Plans:
         rows, total = named.paged(self._database, plans, named.narrowed(plans, narrow), page, page_size)
         return [_plan(row) for row in rows], total
 
-    def every(self, **narrow: Unpack[PlanFilter]) -> Iterator[Many[Plan]]:
+    def in_pieces(self, **narrow: Unpack[PlanFilter]) -> Iterator[Many[Plan]]:
         """All the plans that are as wanted, the newest first, some at a time."""
-        for rows in named.every(self._database, plans, named.narrowed(plans, narrow)):
+        for rows in named.in_pieces(self._database, plans, named.narrowed(plans, narrow)):
             yield [_plan(row) for row in rows]
 
     def all(self) -> Many[Plan]:
@@ -110,7 +110,7 @@ class Plans:
 
     def ids_of(self, pks: Sequence[int]) -> dict[int, str]:
         """The public ids of these plans."""
-        return named.ids_of(self._database, plans, pks)
+        return named.column_of(self._database, plans, "id", pks)
 
 
 class Invoices:
@@ -124,9 +124,9 @@ class Invoices:
         rows, total = named.paged(self._database, invoices, _narrowed(narrow), page, page_size)
         return [_invoice(row) for row in rows], total
 
-    def every(self, **narrow: Unpack[InvoiceFilter]) -> Iterator[Many[Invoice]]:
+    def in_pieces(self, **narrow: Unpack[InvoiceFilter]) -> Iterator[Many[Invoice]]:
         """All the invoices that are as wanted, the newest first, some at a time."""
-        for rows in named.every(self._database, invoices, _narrowed(narrow)):
+        for rows in named.in_pieces(self._database, invoices, _narrowed(narrow)):
             yield [_invoice(row) for row in rows]
 
     def find(self, ref: str) -> Invoice | None:
@@ -183,7 +183,7 @@ class Invoices:
 
     def ids_of(self, pks: Sequence[int]) -> dict[int, str]:
         """The public ids of these invoices."""
-        return named.ids_of(self._database, invoices, pks)
+        return named.column_of(self._database, invoices, "id", pks)
 
 
 def _narrowed(narrow: InvoiceFilter) -> Select[Any]:

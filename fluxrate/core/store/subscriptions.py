@@ -46,9 +46,9 @@ class Subscriptions:
         rows, total = named.paged(self._database, subscriptions, query, page, page_size)
         return [_subscription(row) for row in rows], total
 
-    def every(self, **narrow: Unpack[SubscriptionFilter]) -> Iterator[Many[Subscription]]:
+    def in_pieces(self, **narrow: Unpack[SubscriptionFilter]) -> Iterator[Many[Subscription]]:
         """All the subscriptions that are as wanted, the newest first, some at a time."""
-        for rows in named.every(self._database, subscriptions, named.narrowed(subscriptions, narrow)):
+        for rows in named.in_pieces(self._database, subscriptions, named.narrowed(subscriptions, narrow)):
             yield [_subscription(row) for row in rows]
 
     def find(self, ref: str) -> Subscription | None:
@@ -74,21 +74,21 @@ class Subscriptions:
             count, last = connection.execute(select(func.count(), func.max(states.c.pk))).one()
         return count, last or 0
 
-    def histories(self) -> Many[tuple[int, int, str, int, int, int]]:
-        """Every state of every subscription in the order they were added: the subscription's pk, the instant, status,
-        plan's pk, quantity, discount.
+    def histories(self, after: int = 0, upto: int = 1 << 62) -> Many[tuple[int, int, str, int, int, int]]:
+        """Every state of every subscription in the order they were added, of those with keys beyond `after` up to
+        `upto`: the subscription's pk, the instant, status, plan's pk, quantity, discount.
         """
         c = states.c
         query = select(c.subscription_pk, c.at, c.status, c.plan_pk, c.quantity, c.discount)
-        return named.rows_of(self._database, query.order_by(c.pk))
+        return named.rows_of(self._database, query.where(c.pk > after, c.pk <= upto).order_by(c.pk))
 
-    def customers(self) -> dict[int, int]:
-        """By the pk of each subscription that of its customer."""
-        return dict(named.rows_of(self._database, select(subscriptions.c.pk, subscriptions.c.customer_pk)))
+    def customers(self, pks: Sequence[int]) -> dict[int, int]:
+        """By the pk of each of these subscriptions that of its customer; one that is not there is left out."""
+        return named.column_of(self._database, subscriptions, "customer_pk", pks)
 
     def ids_of(self, pks: Sequence[int]) -> dict[int, str]:
         """The public ids of these subscriptions."""
-        return named.ids_of(self._database, subscriptions, pks)
+        return named.column_of(self._database, subscriptions, "id", pks)
 
     def create(
         self, values: Mapping[str, Any], history: Sequence[State], now: int, note: Note | None = None

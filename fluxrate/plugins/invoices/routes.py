@@ -126,6 +126,6 @@ def _listed(args: dict[str, Any], customer_pk: int | None) -> Response:
     }
     if as_table:
         refuse_pages("csv")
-        return long_sheet("invoices", COLUMNS, (rows_of(store, rows) for rows in store.invoices.every(**narrow)))
+        return long_sheet("invoices", COLUMNS, (rows_of(store, rows) for rows in store.invoices.in_pieces(**narrow)))
     rows, total = store.invoices.list(page=page, page_size=size, **narrow)
     return answer(listing(shapes(store, rows), page=page, page_size=size, total=total))

@@ -45,7 +45,7 @@ def list_plans(args: dict[str, Any]) -> Response:
     }
     if as_table:
         refuse_pages("csv")
-        return long_sheet("plans", COLUMNS, (map(plan_row, rows) for rows in store.plans.every(**narrow)))
+        return long_sheet("plans", COLUMNS, (map(plan_row, rows) for rows in store.plans.in_pieces(**narrow)))
     rows, total = store.plans.list(page=page, page_size=size, **narrow)
     return answer(listing([plan_shape(row) for row in rows], page=page, page_size=size, total=total))
 

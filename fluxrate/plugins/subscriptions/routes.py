@@ -122,7 +122,7 @@ def _listed(args: dict[str, Any], customer_pk: int | None) -> Response:
     }
     if as_table:
         refuse_pages("csv")
-        pieces = (rows_of(store, rows) for rows in store.subscriptions.every(**narrow))
+        pieces = (rows_of(store, rows) for rows in store.subscriptions.in_pieces(**narrow))
         return long_sheet("subscriptions", COLUMNS, pieces)
     rows, total = store.subscriptions.list(page=page, page_size=size, **narrow)
     return answer(listing(shapes(store, rows), page=page, page_size=size, total=total))
