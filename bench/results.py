@@ -138,14 +138,13 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class AskedRevenue:
-    """One question about billing records on one store: seconds to the median and the longest of several askings, and to
-    the median of those that were the first after a subscription had changed.
+    """One question about billing records on one store: seconds of an asking, and of one that is the first after a
+    subscription has changed.
     """
 
     store: str
     text: str
-    median: float
-    longest: float
+    mean: float
     changed: float
 
 

@@ -1,19 +1,20 @@
 """Revenue figures over HTTP: each endpoint on 10,000 subscriptions and 100,000 invoices, on SQLite and on PostgreSQL.
 
 `python -m bench.revenue` asks the application itself, in this process: a request with an API key through everything
-but the network. A time is that of the processor, so that what else the machine does is left out; on PostgreSQL, whose
-server is another process, it is that of the clock. It keeps what it measured beside the results of `make bench` and
-puts its part into the page.
+but the network. Times are those of the processor, so that what else the machine does is left out: of this process, and
+on PostgreSQL of its server besides. It keeps what it measured beside the results of `make bench` and puts its part into
+the page.
 """
 
 from __future__ import annotations
 
-import gc
+import os
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 
 import msgspec
@@ -29,8 +30,8 @@ from fluxrate.core.services import Services
 from fluxrate.plugin import EXTENSION
 from tests.postgresql import Server
 
-ROUNDS = 15
-CHANGES = 5
+ROUNDS = 20
+CHANGES = 10
 
 QUESTIONS = (
     ("MRR of 30 days by day", "/revenue/mrr"),
@@ -45,6 +46,8 @@ QUESTIONS = (
     ("invoices, page 1,000", "/invoices?page=1000&page_size=100"),
     ("a customer's invoices", "/customers/customer-00042/invoices"),
 )
+Clock = Callable[[], float]
+
 _DAY = 86_400_000_000
 
 
@@ -53,10 +56,11 @@ def main() -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
     found: list[AskedRevenue] = []
     with tempfile.TemporaryDirectory(dir=KEPT) as scratch:
-        found += _measure("SQLite", Path(scratch) / "sqlite", "", time.process_time)
+        found += _measure("SQLite", Path(scratch) / "sqlite", "", lambda: 0.0)
         server = Server()
         try:
-            found += _measure("PostgreSQL", Path(scratch) / "postgresql", server.database(), time.perf_counter)
+            postgresql = Path(scratch) / "postgresql"
+            found += _measure("PostgreSQL", postgresql, server.database(), lambda: _taken_by(server.folder))
         finally:
             server.stop()
     revenue = Revenue(billing.SUBSCRIPTIONS, billing.INVOICES, found)
@@ -64,47 +68,65 @@ def main() -> None:
     page = DOCS / "benchmarks.md"
     page.write_text(report.with_revenue(page.read_text("utf-8"), revenue), "utf-8")
     print(report.revenue_part(revenue))
-    sys.exit(0 if all(asked.median < report.REVENUE_GOAL for asked in found) else 1)
+    sys.exit(0 if all(max(asked.mean, asked.changed) < report.REVENUE_GOAL for asked in found) else 1)
 
 
-def _measure(store: str, folder: Path, url: str, clock: Callable[[], float]) -> list[AskedRevenue]:
+def _measure(store: str, folder: Path, url: str, others: Clock) -> list[AskedRevenue]:
+    """Ask everything of one store; `others` are the seconds that processes besides this one have taken."""
     app = create_app(load_config(str(folder), {"DATABASE_URL": url} if url else {}, environ={}))
     parts: Services = app.extensions[EXTENSION]
     billing.fill(parts, parts.clock())
-    headers = {"X-API-Key": accounts.create_key(parts.store, "bench", ("admin",), parts.clock())[1]}
     client, today = app.test_client(), parts.clock() // _DAY
+    client.environ_base["HTTP_X_API_KEY"] = accounts.create_key(parts.store, "bench", ("admin",), parts.clock())[1]
     dates = {name: _date(today - days) for name, days in (("year", 729), ("quarter", 90))}
+
+    def clock() -> float:
+        return time.process_time() + others()
+
     found = []
-    for text, path in QUESTIONS:
+    for place, (text, path) in enumerate(QUESTIONS):
         address = "/api/v1" + path.format(**dates)
-        changed = [_after_a_change(client, address, headers, number, clock) for number in range(CHANGES)]
-        times = [_asked(client, address, headers, clock) for _ in range(ROUNDS)]
-        found.append(AskedRevenue(store, text, statistics.median(times), max(times), statistics.median(changed)))
+        _asked(client, address, clock)
+        mean = statistics.mean(_asked(client, address, clock) for _ in range(ROUNDS))
+        changed = [_after_a_change(client, address, place * CHANGES + n + 1, clock) for n in range(CHANGES)]
+        found.append(AskedRevenue(store, text, mean, statistics.mean(changed)))
         print(found[-1], flush=True)
     parts.close()
     return found
 
 
-def _after_a_change(
-    client: FlaskClient, address: str, headers: dict[str, str], number: int, clock: Callable[[], float]
-) -> float:
-    body = {"quantity": 51 + number, "status": "ACTIVE"}
-    place = 1 + hash((address, number)) % billing.SUBSCRIPTIONS
-    changed = client.patch(f"/api/v1/subscriptions/sub-{place}", json=body, headers=headers)
-    if changed.status_code not in (200, 400):
+def _after_a_change(client: FlaskClient, address: str, number: int, clock: Clock) -> float:
+    """The time of the first answer after another subscription has changed."""
+    place = f"/api/v1/subscriptions/sub-{number}"
+    quantity = client.get(place).get_json()["quantity"]
+    changed = client.patch(place, json={"quantity": quantity + 1})
+    if changed.status_code != HTTPStatus.OK:
         raise RuntimeError(f"A change was answered with {changed.text}")
-    return _asked(client, address, headers, clock)
+    return _asked(client, address, clock)
 
 
-def _asked(client: FlaskClient, address: str, headers: dict[str, str], clock: Callable[[], float]) -> float:
-    gc.collect()
+def _asked(client: FlaskClient, address: str, clock: Clock) -> float:
     start = clock()
-    response = client.get(address, headers=headers)
+    response = client.get(address)
     size = len(response.data)
     taken = clock() - start
-    if response.status_code != 200 or not size:
+    if response.status_code != HTTPStatus.OK or not size:
         raise RuntimeError(f"{address} was answered with {response.text[:300]}")
     return taken
+
+
+def _taken_by(folder: Path) -> float:
+    """Seconds of the processor that the PostgreSQL server of this folder has taken, all its processes together."""
+    first = (folder / "data" / "postmaster.pid").read_text().split()[0]
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if first in (stat.parent.name, fields[1]):
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _date(day: int) -> str:

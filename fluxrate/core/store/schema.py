@@ -283,6 +283,11 @@ invoices = Table(
     Column("created_at", BIG, nullable=False),
     Column("updated_at", BIG, nullable=False),
     CheckConstraint("amount_paid <= amount_due", name="paid"),
+    # All that is asked about those that are not paid, so that their rows need not be read: there may be many.
+    Index(
+        "ix_invoices_unpaid",
+        *("status", "subscription_pk", "customer_pk", "currency", "amount_due", "amount_paid", "due_date"),
+    ),
     **COUNTED,
 )
 

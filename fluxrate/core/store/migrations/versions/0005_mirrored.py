@@ -1,4 +1,4 @@
-"""Of records that a biller tells by message: from when the newest version is that was told."""
+"""Of records that a biller tells by message: from when the newest version is; an index for what is unpaid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Make the table; nothing was told yet."""
+    """Make both; nothing was told yet."""
     op.create_table(
         "mirrored",
         sa.Column("source", TEXT, nullable=False),
@@ -21,3 +21,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", name="pk_mirrored"),
         sqlite_strict=True,
     )
+    asked = ["status", "subscription_pk", "customer_pk", "currency", "amount_due", "amount_paid", "due_date"]
+    op.create_index("ix_invoices_unpaid", "invoices", asked)
