@@ -34,6 +34,7 @@ def _brings(plugin: Plugin) -> list[tuple[str, str]]:
         "metrics": [metric.name for metric in plugin.metrics],
         "panels": [panel.title for panel in plugin.panels],
         "jobs": [job.name for job in plugin.jobs],
+        "commands": [command.name for command in plugin.commands],
         "calls": [blueprint.name for blueprint in plugin.blueprints],
     }
     return [(kind, ", ".join(names)) for kind, names in kinds.items() if names]

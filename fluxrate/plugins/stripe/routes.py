@@ -23,6 +23,14 @@ ACTOR = "stripe"
 
 _LOG = logging.getLogger(__name__)
 
+_SIGNED = {
+    "in": "header",
+    "name": signature.HEADER,
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "`t=SECONDS,v1=SIGNATURE`, made with the endpoint's signing secret.",
+}
+
 blueprint = ApiBlueprint("stripe", __name__, url_prefix="/api/v1/stripe", description="What Stripe tells.")
 
 
@@ -40,6 +48,7 @@ class ToldSchema(Schema):
 
 @blueprint.post("/webhook")
 @scope(PUBLIC)
+@blueprint.doc(security=[], parameters=[_SIGNED])
 @blueprint.response(200, ToldSchema)
 @blueprint.alt_response(415)
 def take_event() -> Response:
