@@ -36,7 +36,7 @@ _LINES_SHOWN = 1_000
 def import_command(
     config: Config, files: tuple[str, ...], meter_ref: str, kind: str | None, strict: bool, **columns: Any
 ) -> None:
-    """Import events from CSV or NDJSON files, gzip or not; - is standard input.
+    """Import events from CSV, NDJSON or Parquet files, gzip or not; - is standard input.
 
     Run it again after an interruption: what is in already counts once. Rows that cannot be events are reported with
     line and reason, the rest goes in.
@@ -60,7 +60,7 @@ def import_command(
 def _import_file(importer: Importer, name: str, kind: str | None) -> Report:
     kind = kind or rows.format_of(name)
     if kind is None:
-        raise click.UsageError(f"{name}: say what it is with --format csv or --format ndjson.")
+        raise click.UsageError(f"{name}: say what it is with --format {', '.join(rows.FORMATS)}.")
     report, shown = Report(), 0
 
     def rejected(line: int, reason: str) -> None:
