@@ -48,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=KEPT) as scratch:
         file = Path(scratch) / "rows.csv"
         _write_rows(file)
-        postgresql = Server()
+        postgresql = Server("fsync=on")
         try:
             for store, url in (("SQLite", ""), ("PostgreSQL", postgresql.database())):
                 print(store, flush=True)

@@ -55,7 +55,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Most events that wait to be written; beyond it a post answers 503 at once, to be sent again.",
         1,
     ),
-    Setting("THREADS", 16, "Threads of each serving process that answer requests.", 1),
+    Setting(
+        "THREADS",
+        32,
+        "Threads of each serving process that answer requests; posts that wait together share a commit.",
+        1,
+    ),
     Setting(
         "ONE_PROCESSOR",
         True,

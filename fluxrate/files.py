@@ -35,11 +35,11 @@ def opened(name: str) -> BinaryIO:
         raise click.UsageError(f"{name} cannot be read: {why.strerror}.") from why
 
 
-def kind_of(name: str, kind: str | None) -> str:
-    """What the file is, by what was said or by its name; wrong usage if neither tells."""
+def kind_of(name: str, kind: str | None, formats: Sequence[str] = rows.FORMATS) -> str:
+    """What the file is, by what was said or by its name; wrong usage if neither tells, or if it is none of `formats`."""
     found = kind or rows.format_of(name)
-    if found is None:
-        raise click.UsageError(f"{name}: say what it is with --format csv or --format ndjson.")
+    if found not in formats:
+        raise click.UsageError(f"{name}: say what it is with --format {', '.join(formats)}.")
     return found
 
 

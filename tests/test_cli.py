@@ -10,9 +10,13 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from fluxrate import __version__
 from fluxrate.app import create_app
@@ -421,6 +425,32 @@ def test_a_damaged_database_is_one_sentence(run, tmp_path):
     (folder / "fluxrate.db").write_bytes(b"this is not a database, but somebody's notes\n" * 100)
     refused(run("keys", "list"))
     assert (folder / "fluxrate.db").read_bytes().startswith(b"this is not a database")
+
+
+def test_parquet_goes_in_and_out(tmp_path):
+    """`import` reads a Parquet file by its name, and from a pipe; `export` writes one that has every event."""
+    environment = {"PATH": os.environ["PATH"], "FLUXRATE_INSTANCE": str(tmp_path / "instance")}
+
+    def real(*args: str, stdin: bytes = b"") -> bytes:
+        command = [sys.executable, "-m", "fluxrate", *args]
+        return subprocess.run(command, input=stdin, stdout=-1, env=environment, timeout=60, check=True).stdout
+
+    file, when = tmp_path / "rows.parquet", datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
+    amounts = [Decimal("1.25"), Decimal("0.000001"), Decimal("12345678.654321")]
+    columns = {"customer_external_id": ["a", "b", "a"], "timestamp": [when] * 3, "quantity": amounts, "key": [1, 2, 3]}
+    parquet.write_table(pyarrow.table(columns), file)
+    real("meters", "create", "calls", "--aggregation", "SUM")
+    options = ("--meter", "calls", "--key", "key")
+    assert real("import", str(file), *options).endswith(b"3 accepted, 0 duplicate, 0 rejected\n")
+    again = real("import", "-", "--format", "parquet", *options, stdin=file.read_bytes())
+    assert again == b"-: 0 accepted, 3 duplicate, 0 rejected\n"
+    whole = real("export", "--meter", "calls", "--format", "parquet", "--start-date", "2025-01-02", "--order", "asc")
+    found = parquet.read_table(io.BytesIO(whole)).to_pylist()
+    assert [(row["customer_external_id"], row["timestamp"], row["quantity"]) for row in found] == [
+        ("a", when, amounts[0]),
+        ("b", when, amounts[1]),
+        ("a", when, amounts[2]),
+    ]
 
 
 def test_an_export_writes_the_events_that_match(run, instance, tmp_path):

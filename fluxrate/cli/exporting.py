@@ -9,13 +9,16 @@ import click
 from fluxrate.app import command_services, now
 from fluxrate.cli.options import configured, meter_of
 from fluxrate.config import Config
+from fluxrate.core import parquet
 from fluxrate.core.query import FLAGS, ORDERS, Query
 from fluxrate.http import exports
+
+PARQUET = "parquet"
 
 
 @click.command("export")
 @click.option("--meter", "meter_refs", multiple=True, required=True, help="The meter; may be given several times.")
-@click.option("--format", "kind", type=click.Choice(tuple(exports.TYPES)), required=True)
+@click.option("--format", "kind", type=click.Choice((*exports.TYPES, PARQUET)), required=True)
 @click.option("--customer-id", multiple=True, help="Id or external id; several: any of them.")
 @click.option("--start-date", metavar="WHEN", help="A date or an instant; 30 days before the end unless said.")
 @click.option("--end-date", metavar="WHEN", help="A date (the whole of it) or an instant; now unless said.")
@@ -42,7 +45,7 @@ def export_command(
 ) -> None:
     """Write raw events to standard output.
 
-    As CSV or NDJSON, in constant memory; works beside a running server.
+    As CSV, NDJSON or Parquet, in constant memory; works beside a running server.
     """
     parts = command_services(config)
     meters = list({meter.pk: meter for meter in (meter_of(parts, ref) for ref in meter_refs)}.values())
@@ -51,7 +54,7 @@ def export_command(
     )
     parts.live.load()
     _, pieces = parts.engine.every(meters, query, order)
-    for piece in exports.written(pieces, kind):
+    for piece in parquet.written(pieces, meters) if kind == PARQUET else exports.written(pieces, kind):
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
     parts.store.close()

@@ -35,7 +35,7 @@ from fluxrate.progress import Progress
 def import_command(
     config: Config, names: tuple[str, ...], meter_ref: str, kind: str | None, strict: bool, **columns: Any
 ) -> None:
-    """Import events from CSV or NDJSON files, gzip or not; - is standard input.
+    """Import events from CSV, NDJSON or Parquet files, gzip or not; - is standard input.
 
     Run it again after an interruption: what is in already counts once. Rows that cannot be events are reported with
     line and reason, the rest goes in.

@@ -46,7 +46,7 @@ def scale_text(text: str, decimals: int, *, field: str = "quantity") -> int:
     Raises Malformed for anything but plain decimal text, a negative, too many places, or more than 64 bits
     hold.
     """
-    short = _short(text, decimals)
+    short = short_scaled(text, decimals)
     return _scaled_text(text, decimals, field) if short is None else short
 
 
@@ -75,7 +75,7 @@ def scale_json_number(text: str, decimals: int, *, field: str = "quantity") -> i
     Rounds the decimal that was written, never its nearest float. Raises Malformed for a negative (-0 is 0),
     for more than 64 bits hold, and for what is no JSON number (NaN, Infinity).
     """
-    short = _short(text, decimals)
+    short = short_scaled(text, decimals)
     return _scaled_number(text, decimals, field) if short is None else short
 
 
@@ -164,7 +164,7 @@ def divide(numerator: int, denominator: int, decimals: int, places: int) -> Numb
     return to_number(quotient, places)
 
 
-def _short(text: str, decimals: int) -> int | None:
+def short_scaled(text: str, decimals: int) -> int | None:
     """The scaled value of a few plain digits with no more places than the meter's, which nothing need be asked about;
     None for all other text.
     """

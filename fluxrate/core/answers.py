@@ -117,6 +117,25 @@ class Stats:
     as_of: int
 
 
+LOG_COLUMNS = (
+    "id",
+    "timestamp",
+    "ingested_at",
+    "meter_name",
+    "customer_external_id",
+    "customer_name",
+    "quantity",
+    "unit",
+    "idempotency_key",
+    "voided",
+    "voided_at",
+    "void_actor",
+    "void_reason",
+    "meta_data",
+)
+"""What a table of raw events has, in files of any kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogRow:
     """One raw event with the meter and customer it belongs to."""

@@ -276,7 +276,9 @@ def quantity_of(raw: Raw, meter: Meter, metric: Metric, field: str) -> int:
         raise RuleBroken(f'{field} is missing; it is a decimal such as "1.5".', field=field)
     if token[0] != _QUOTE:
         return amounts.scale_json_number(token.decode(errors="replace"), meter.decimals, field=field)
-    return amounts.scale_text(decode_value(raw, field), meter.decimals, field=field)
+    # Digits between quotes stand for themselves; whatever else the text is, is read as JSON first.
+    short = amounts.short_scaled(token[1:-1].decode(errors="replace"), meter.decimals)
+    return amounts.scale_text(decode_value(raw, field), meter.decimals, field=field) if short is None else short
 
 
 def _properties(draft: Draft, sent: Mapping[str, Raw], meter: Meter, metric: Metric) -> tuple[dict[str, Any], int]:

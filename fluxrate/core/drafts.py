@@ -94,7 +94,11 @@ def decode_lines(body: bytes, most: int) -> Sequence[Draft | FluxrateError]:
 def join_key(parts: Sequence[str]) -> str:
     """One key of several texts, the same only where each of them is."""
     # Without the escape, "a|" and "b" would make the same key as "a" and "|b".
-    return KEY_SEPARATOR.join(part.replace("\\", "\\\\").replace(KEY_SEPARATOR, "\\" + KEY_SEPARATOR) for part in parts)
+    return KEY_SEPARATOR.join([_escaped(part) if "\\" in part or KEY_SEPARATOR in part else part for part in parts])
+
+
+def _escaped(part: str) -> str:
+    return part.replace("\\", "\\\\").replace(KEY_SEPARATOR, "\\" + KEY_SEPARATOR)
 
 
 def few(items: list[Item], most: int) -> list[Item]:

@@ -27,7 +27,8 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 _YEARS = ("1900", "2999")
 _CENTURIES = frozenset(map(str, range(19, 30)))
-_WHOLE, _FRACTIONS = 20, (24, 27)
+_OFFSETS = frozenset(f"{sign}{hour:02}:{minute:02}" for sign in "+-" for hour in range(24) for minute in range(60))
+_WHOLE, _FRACTIONS = 19, (23, 26)
 _FRACTION = 9
 """The most digits of a second: nanoseconds. Python's parser drops what lies beyond the microsecond."""
 
@@ -38,12 +39,12 @@ def parse_instant(text: str, zone: str = "UTC", field: str = "timestamp") -> int
     Of a time that the clock shows twice this is the first; a time that it skips is read with the offset
     before the skip.
     """
-    # What nearly every sender writes, `2025-01-15T10:30:00Z`, perhaps with milli- or microseconds: these marks leave
-    # Python's parser no choice but that of the digits.
+    # What nearly every sender writes, `2025-01-15T10:30:00Z` or with an offset, perhaps with milli- or microseconds:
+    # these marks leave Python's parser no choice but that of the digits.
+    clock = len(text) - (1 if text[-1:] == "Z" else 6 if text[-6:] in _OFFSETS else len(text))
     if (
-        text[4:17:3] == "--T::"
-        and (len(text) == _WHOLE or (len(text) in _FRACTIONS and text[19] == "."))
-        and text[-1] == "Z"
+        (clock == _WHOLE or (clock in _FRACTIONS and text[19] == "."))
+        and text[4:17:3] == "--T::"
         and text[:2] in _CENTURIES
     ):
         try:

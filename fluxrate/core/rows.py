@@ -1,4 +1,5 @@
-"""Rows out of files: CSV with a header line, or NDJSON, plain or gzip, each row with the line it stands on.
+"""Rows out of files: CSV with a header line, NDJSON or Parquet, plain or gzip, each row with the line it stands on (in
+Parquet its number).
 
 Reads as a stream, so a file may be larger than memory. A row that cannot be read is given as the reason why.
 """
@@ -9,6 +10,8 @@ import codecs
 import csv
 import gzip
 import io
+import shutil
+import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,18 +19,18 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from fluxrate.core import text
+from fluxrate.core import parquet, text
 from fluxrate.core.errors import FluxrateError, Malformed
 
-FORMATS = ("csv", "ndjson")
+FORMATS = ("csv", "ndjson", "parquet")
 
 _GZIP = b"\x1f\x8b"
-_NAMES = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+_NAMES = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
 _LONGEST_LINE = 1 << 20
 _DAMAGED = (gzip.BadGzipFile, zlib.error, EOFError)
 
 Row = Mapping[str, object]
-"""Column to value: a text in CSV; a text or raw JSON of anything else in NDJSON."""
+"""Column to value: a text in CSV; a text or raw JSON of anything else in NDJSON and Parquet."""
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -54,8 +57,24 @@ def read(source: BinaryIO, kind: str) -> tuple[list[str] | None, Iterator[Line]]
         buffered = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=buffered)))
     if kind == "ndjson":
         return None, _objects(buffered)
+    if kind == "parquet":
+        header, found = parquet.read(_seekable(buffered))
+        return header, (Line(number, row) for number, row in enumerate(found, 1))
     # Bytes that are no UTF-8 become lone surrogates, which the checks of the row then refuse with its line.
     return _csv(io.TextIOWrapper(buffered, "utf-8-sig", errors="surrogateescape", newline=""))
+
+
+def _seekable(file: io.BufferedReader) -> BinaryIO:
+    """The file, or a copy on disk of one that can only be read forwards: what Parquet files hold, their end says."""
+    if file.seekable() and not isinstance(file.raw, gzip.GzipFile):
+        return cast(BinaryIO, file)
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 (it is gone with the last who reads it)
+    try:
+        shutil.copyfileobj(file, copy)
+    except _DAMAGED as why:
+        raise Malformed("The gzip file is cut short or damaged.") from why
+    copy.seek(0)
+    return cast(BinaryIO, copy)
 
 
 def _csv(file: io.TextIOWrapper) -> tuple[list[str], Iterator[Line]]:

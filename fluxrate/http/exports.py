@@ -12,7 +12,7 @@ import msgspec
 from flask import Response
 
 from fluxrate.core import amounts
-from fluxrate.core.answers import LogRow
+from fluxrate.core.answers import LOG_COLUMNS, LogRow
 from fluxrate.core.calendar import rfc3339
 from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
@@ -23,23 +23,6 @@ from fluxrate.http.sheets import CSV, Cell, lines
 
 NDJSON = "application/x-ndjson"
 TYPES = {"csv": CSV, "ndjson": NDJSON}
-COLUMNS = (
-    "id",
-    "timestamp",
-    "ingested_at",
-    "meter_name",
-    "customer_external_id",
-    "customer_name",
-    "quantity",
-    "unit",
-    "idempotency_key",
-    "voided",
-    "voided_at",
-    "void_actor",
-    "void_reason",
-    "meta_data",
-)
-
 Pieces = Iterable[Sequence[LogRow]]
 
 
@@ -58,7 +41,7 @@ def written(pieces: Pieces, kind: str) -> Iterator[bytes]:
 
 
 def _csv(pieces: Pieces) -> Iterator[bytes]:
-    yield lines([COLUMNS]).encode()
+    yield lines([LOG_COLUMNS]).encode()
     for rows in pieces:
         yield lines(map(_cells, rows)).encode()
 

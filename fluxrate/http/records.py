@@ -24,6 +24,7 @@ from fluxrate.http.bodies import checked
 from fluxrate.plugin import Command
 from fluxrate.progress import Progress
 
+FORMATS = ("csv", "ndjson")
 KEY = "external_id"
 Upsert = Callable[[Services, str, Mapping[str, Any]], tuple[object, object | None]]
 """Makes the record of an external id be as said; gives it, and what it was before."""
@@ -52,7 +53,7 @@ def import_command(what: str, body: type[Schema], upsert: Upsert, told: Collecti
         f"API's PUT, and {KEY}. What is as a row says already is left alone, so a file may be read again. Rows "
         "that are refused are reported with line and reason, the rest goes in."
     )
-    return Command(f"import-{what}", explained, run, files.parameters())
+    return Command(f"import-{what}", explained, run, files.parameters(FORMATS))
 
 
 def import_files(
@@ -68,7 +69,7 @@ def import_files(
     """Put in the rows of the files; gives the exit status. The audit trail has the beginning and the end of each."""
     rejected = 0
     for name in names:
-        found = files.kind_of(name, kind)
+        found = files.kind_of(name, kind, FORMATS)
         trail.import_started(parts.store, COMMAND_LINE, what, name, parts.clock())
         report, refusals = imports.Report(), files.Refusals(name)
         with files.opened(name) as file, Progress(name, file) as progress:

@@ -10,6 +10,7 @@ import tracemalloc
 import pytest
 
 from fluxrate.core import log
+from fluxrate.core.answers import LOG_COLUMNS
 from fluxrate.core.query import Query
 from fluxrate.http import exports
 from tests.callers import Api, parts_of, problem
@@ -66,7 +67,7 @@ def test_csv_has_the_same_events_with_exact_quantities(api):
     rows = table(response.text)
     assert [row["quantity"] for row in rows[:2]] == ["1440.5", "1437.5"]
     assert len(rows) == 833
-    assert list(rows[0]) == list(exports.COLUMNS)
+    assert list(rows[0]) == list(LOG_COLUMNS)
     assert response.headers["X-Fluxrate-As-Of"] == "2501"
     assert response.headers["Content-Disposition"] == 'attachment; filename="usage-logs-2501.csv"'
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fluxrate.core import instants
 from fluxrate.core.errors import Malformed
 from fluxrate.core.instants import parse_instant, rfc3339
 from fluxrate.core.text import show
@@ -144,3 +145,23 @@ def test_instants_are_written_as_rfc_3339() -> None:
     assert rfc3339(instant, "Asia/Kathmandu") == "2013-01-01T16:00:00+05:45"
     assert rfc3339(instant, "Europe/London") == "2013-01-01T10:15:00+00:00"
     assert rfc3339(-1) == "1969-12-31T23:59:59.999999Z"
+
+
+@given(
+    st.datetimes(),
+    st.sampled_from(("", ".5", ".123", ".123456", ".1234567", ",123")),
+    st.sampled_from(
+        ("Z", "z", "+00:00", "-00:00", "+05:30", "-23:59", "+24:00", "+05:60", " 05:30", "+0530", "+05", "")
+    ),
+)
+def test_the_short_way_reads_as_the_long_one(moment, fraction, offset):
+    """What nearly every sender writes is read without the pattern, to the same instant or the same refusal."""
+    text = moment.replace(microsecond=0).isoformat() + fraction + offset
+
+    def read(reader):
+        try:
+            return reader(text, "UTC", "timestamp")
+        except Malformed as refused:
+            return refused.detail
+
+    assert read(instants.parse_instant) == read(instants._parsed)
