@@ -32,6 +32,7 @@ ACTIONS = (
     "subscription.deleted",
     "subscription.updated",
     "user.created",
+    "user.removed",
     "user.signed_in",
     "user.signed_out",
 )

@@ -41,8 +41,9 @@ def paths(instance):
     customer = store.customers.list(page=1, page_size=1)[0][0]
     meter = instance.services.catalog.meters()[0]
     event = instance.client.get("/api/v1/usage?page_size=1").get_json()["data"][0]
-    key = store.keys.all()[0]
+    key, account = store.keys.all()[0], store.users.all()[0]
     given = {"event": event["id"], "meter": meter.id, "customer": customer.id, "token": "spent", "key": key.id}
+    given["account"] = account.id
     found = ["/no-such-page", "/logs?customer_id=" + quote(PAYLOADS[0]), "/?meter=" + quote(PAYLOADS[0])]
     for rule in instance.app.url_map.iter_rules():
         page, _, endpoint = rule.endpoint.partition(".")
