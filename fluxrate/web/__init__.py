@@ -142,7 +142,7 @@ def error_page(status: int, title: str, detail: str) -> Response:
     """
     if fragments.wanted():
         return fragments.answer(render_template("notice.html", detail=detail), status=status, keep=True)
-    return make_response(render_template("error.html", status=status, title=title, detail=detail), status)
+    return make_response(render_template("error.html", status=status, title=title.capitalize(), detail=detail), status)
 
 
 def aggregation(name: str) -> str:
