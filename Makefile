@@ -18,10 +18,10 @@ CASES ?= 100000
 EXAMPLES ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help run test torture fuzz lint format binary binary-test screenshots bench bench-intake bench-revenue clean
+.PHONY: help run test torture fuzz lint format binary binary-test screenshots bench bench-intake bench-revenue bench-pages clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.ready-run ## serve the demo at http://127.0.0.1:8000 (ARGS="--port 9000" for more)
 	@$(BIN)/python -m fluxrate demo $(ARGS)
@@ -62,6 +62,9 @@ bench-intake: $(BENCH)/.ready ## measure what goes in, on both stores, for docs/
 
 bench-revenue: $(BENCH)/.ready ## time the revenue endpoints, on both stores, for docs/benchmarks.md
 	$(BENCH)/bin/python -m bench.revenue
+
+bench-pages: $(BENCH)/.ready ## measure the pages, and the live filters at 10 million events, against their goals
+	$(BENCH)/bin/python -m bench.pages $(ARGS)
 
 clean: ## remove what was built; the instance folder stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

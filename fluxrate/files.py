@@ -36,9 +36,9 @@ def opened(name: str) -> BinaryIO:
 
 
 def kind_of(name: str, kind: str | None, formats: Sequence[str] = rows.FORMATS) -> str:
-    """What the file is, by what was said or by its name; wrong usage if neither tells, or if it is none of `formats`."""
+    """What the file is, by what was said or by its name: one of `formats`, else wrong usage."""
     found = kind or rows.format_of(name)
-    if found not in formats:
+    if found is None or found not in formats:
         raise click.UsageError(f"{name}: say what it is with --format {', '.join(formats)}.")
     return found
 

@@ -12,7 +12,8 @@ from fluxrate.config import Config
 from fluxrate.core import accounts
 from fluxrate.core.calendar import rfc3339
 from fluxrate.core.errors import NotFound
-from fluxrate.core.model import SCOPES
+from fluxrate.core.model import SCOPES, User
+from fluxrate.core.store import Store
 
 
 @click.group()
@@ -63,6 +64,13 @@ def users() -> None:
     """Sign-in accounts."""
 
 
+def _account(store: Store, email: str) -> User:
+    user = store.users.by_email(email.strip().lower())
+    if user is None:
+        raise NotFound(f"No account has the address {email!r}.")
+    return user
+
+
 _password = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 
 
@@ -83,11 +91,20 @@ def users_create(config: Config, email: str, password_stdin: bool) -> None:
 def users_passwd(config: Config, email: str, password_stdin: bool) -> None:
     """Replace the password of EMAIL; its sessions end."""
     store = store_of(config)
-    user = store.users.by_email(email.strip().lower())
-    if user is None:
-        raise NotFound(f"No account has the address {email!r}.")
+    user = _account(store, email)
     accounts.set_password(store, user, _read_password(password_stdin), now())
     click.echo(f"{user.email} has a new password.", err=True)
+
+
+@users.command("remove")
+@click.argument("email")
+@configured
+def users_remove(config: Config, email: str) -> None:
+    """Take the account of EMAIL away; its sessions end."""
+    store = store_of(config)
+    user = _account(store, email)
+    accounts.remove_user(store, user, now())
+    click.echo(f"{user.email} can no longer sign in.", err=True)
 
 
 @users.command("list")

@@ -90,6 +90,11 @@ def create_first_administrator(
     return store.users.create(email=address, password_hash=hashed, now=now, note=note)
 
 
+def remove_user(store: Store, user: User, now: int, by: By = COMMAND_LINE) -> None:
+    """Take an account away, its sessions with it; what it did stays in the trail. Raises Conflict for the last one."""
+    store.users.remove(user.pk, Note(by, "user.removed", f"user:{user.email}", now))
+
+
 def create_key(store: Store, name: str, scopes: Sequence[str], now: int, by: By = COMMAND_LINE) -> tuple[ApiKey, str]:
     """A new API key and its secret, which is shown now and never again."""
     if not scopes:

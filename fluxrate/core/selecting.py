@@ -100,6 +100,14 @@ class Choice:
             return None
         return kernels.merged(self.dead, later)
 
+    def counted(self) -> Key | None:
+        """The one key whose values a distinct count of these rows reads; None where it takes several."""
+        keys = properties(self.scope.meter)
+        found = {frame.covering(keys) for frame in self.frames if any(key in frame.meta for key in keys)}
+        found.add(self.index.covering(keys))
+        one = found.pop()
+        return None if found or one is None else Key((one,))
+
     def _indexed(self, selection: Selection) -> Chosen:
         if self.frames:
             selection = replace(selection, frames=tuple(self.frames))

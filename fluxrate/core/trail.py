@@ -34,6 +34,7 @@ ACTIONS = (
     "subscription.deleted",
     "subscription.updated",
     "user.created",
+    "user.removed",
     "user.signed_in",
     "user.signed_out",
 )

@@ -38,6 +38,8 @@ from fluxrate.web import (
     meters,
     people,
     periods,
+    plugins,
+    said,
     settings,
     sign_in,
     voids,
@@ -72,6 +74,8 @@ ROUTES = (
     ("/settings/keys", "keys", keys.page, ("GET", "POST")),
     ("/settings/keys/<key>/revoke", "key_revoke", keys.revoke, ("GET", "POST")),
     ("/settings/accounts", "accounts", people.page, ("GET", "POST")),
+    ("/settings/accounts/<account>/remove", "account_remove", people.remove, ("GET", "POST")),
+    ("/settings/plugins", "plugins", plugins.page, ("GET",)),
     ("/find", "find", find.page, ("GET",)),
     ("/settings/audit", "audit", audit.page, ("GET",)),
     ("/settings/health", "health", health.page, ("GET",)),
@@ -116,6 +120,7 @@ GLOBALS = {
     "nothing_yet": first_run.pending,
     "metric_choices": first_run.metric_choices,
     "events": links.events,
+    "said": said.sentence,
     "current_user": auth.current_user,
     "csrf_token": auth.csrf_token,
     "version": __version__,
@@ -139,7 +144,7 @@ def error_page(status: int, title: str, detail: str) -> Response:
     """
     if fragments.wanted():
         return fragments.answer(render_template("notice.html", detail=detail), status=status, keep=True)
-    return make_response(render_template("error.html", status=status, title=title, detail=detail), status)
+    return make_response(render_template("error.html", status=status, title=title.capitalize(), detail=detail), status)
 
 
 def aggregation(name: str) -> str:

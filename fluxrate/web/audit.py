@@ -41,6 +41,7 @@ WORDS = {
     "subscription.deleted": "Deleted a subscription",
     "subscription.updated": "Changed a subscription",
     "user.created": "Created an account",
+    "user.removed": "Removed an account",
     "user.signed_in": "Signed in",
     "user.signed_out": "Signed out",
 }

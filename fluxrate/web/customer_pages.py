@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 
 from fluxrate.core import customers, trends
 from fluxrate.core.errors import FluxrateError, Malformed
@@ -15,7 +15,7 @@ from fluxrate.core.trends import Comparison
 from fluxrate.http import auth
 from fluxrate.http.parameters import customer_of
 from fluxrate.plugin import services
-from fluxrate.web import forms, fragments
+from fluxrate.web import forms, fragments, said
 from fluxrate.web.links import WINDOW
 from fluxrate.web.pages import around
 from fluxrate.web.read import lenient, unclear
@@ -122,7 +122,7 @@ def create() -> Response:
         made = customers.create(parts.store, fields, parts.clock(), auth.by())
     except FluxrateError as error:
         return _form(None, form, forms.at_field(error, LABELS, "external_id"))
-    return make_response(redirect(url_for("web.customer", customer=made.id), 303))
+    return said.leave_for(url_for("web.customer", customer=made.id), "customer.created")
 
 
 @auth.page_access
@@ -136,7 +136,7 @@ def edit(customer: str) -> Response:
         customers.change(parts.store, found, _optional(form), parts.clock(), auth.by())
     except FluxrateError as error:
         return _form(found, form, forms.at_field(error, LABELS, "name"))
-    return make_response(redirect(url_for("web.customer", customer=found.id), 303))
+    return said.leave_for(url_for("web.customer", customer=found.id), "customer.updated")
 
 
 def _optional(form: dict[str, str]) -> dict[str, str | None]:

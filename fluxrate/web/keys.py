@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 
 from fluxrate.core import accounts, text
 from fluxrate.core.errors import Conflict, FluxrateError, NotFound
 from fluxrate.core.model import SCOPES, ApiKey
 from fluxrate.http import auth
 from fluxrate.plugin import services
-from fluxrate.web import forms, fragments
+from fluxrate.web import forms, fragments, said
 from fluxrate.web.pages import around
 
 PAGE_SIZE = 50
@@ -58,7 +58,7 @@ def revoke(key: str) -> Response:
         return fragments.answer(render_template("settings/revoke.html", key=found, now=parts.clock(), zone="UTC"))
     with suppress(Conflict):  # Somebody else was first, and the list says so.
         accounts.revoke_key(parts.store, found, parts.clock(), auth.by())
-    return make_response(redirect(url_for("web.keys"), 303))
+    return said.leave_for(url_for("web.keys"), "key.revoked")
 
 
 def _show(

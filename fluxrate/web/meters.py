@@ -9,7 +9,7 @@ import math
 from dataclasses import replace
 from typing import TypedDict
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 
 from fluxrate.core import meters, trends
 from fluxrate.core.errors import FluxrateError
@@ -17,7 +17,7 @@ from fluxrate.core.model import METER_STATUSES, Meter
 from fluxrate.http import auth
 from fluxrate.http.parameters import meter_of
 from fluxrate.plugin import services
-from fluxrate.web import forms, fragments, meter_forms
+from fluxrate.web import forms, fragments, meter_forms, said
 from fluxrate.web.links import WINDOW
 from fluxrate.web.pages import around
 from fluxrate.web.read import lenient, unclear
@@ -25,6 +25,7 @@ from fluxrate.web.window_bar import window_bar
 
 PARAMETERS = (*WINDOW, "status", "page")
 PAGE_SIZE = 25
+STATUS_SAID = {"ARCHIVED": "meter.archived", "ACTIVE": "meter.restored"}
 
 
 def reference(meter: Meter) -> str:
@@ -74,7 +75,7 @@ def create() -> Response:
     made, errors = made_from(form)
     if made is None:
         return _form(None, form, errors)
-    return make_response(redirect(url_for("web.meter", meter=reference(made)), 303))
+    return said.leave_for(url_for("web.meter", meter=reference(made)), "meter.created")
 
 
 def made_from(form: dict[str, str]) -> tuple[Meter | None, dict[str, str]]:
@@ -110,7 +111,7 @@ def edit(meter: str) -> Response:
         )
     except FluxrateError as error:
         return _form(found, meter_forms.of(found) | form, forms.at_field(error, meter_forms.LABELS, "name"))
-    return make_response(redirect(url_for("web.meter", meter=reference(changed)), 303))
+    return said.leave_for(url_for("web.meter", meter=reference(changed)), "meter.updated")
 
 
 @auth.page_access
@@ -158,7 +159,7 @@ def _with_status(meter: Meter, status: str) -> Response:
             now=parts.clock(),
             by=auth.by(),
         )
-    return make_response(redirect(url_for("web.meter", meter=reference(meter)), 303))
+    return said.leave_for(url_for("web.meter", meter=reference(meter)), STATUS_SAID[status])
 
 
 def _form(meter: Meter | None, form: dict[str, str], errors: dict[str, str] | None = None) -> Response:

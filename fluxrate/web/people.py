@@ -1,4 +1,4 @@
-"""Accounts of people: the list, a new one, and one's own password.
+"""Accounts of people: the list, a new one, one that goes, and one's own password.
 
 A changed password ends every session of the account; the browser that changed it gets a new one.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 
-from fluxrate.core import accounts
+from fluxrate.core import accounts, text
 from fluxrate.core.credentials import PASSWORD_LEAST
-from fluxrate.core.errors import FluxrateError, TooMany, Unauthenticated
+from fluxrate.core.errors import FluxrateError, NotFound, TooMany, Unauthenticated
 from fluxrate.core.model import User
 from fluxrate.http import auth
 from fluxrate.plugin import services
-from fluxrate.web import forms, fragments
+from fluxrate.web import forms, fragments, said
 
 LABELS = {"email": "The email", "password": "The password"}
 
@@ -44,7 +44,22 @@ def _create() -> Response:
         accounts.create_user(parts.store, email, password, parts.clock(), auth.by())
     except FluxrateError as error:
         return _show(email=email, errors=forms.at_field(error, LABELS, "password"))
-    return make_response(redirect(url_for("web.accounts"), 303))
+    return said.leave_for(url_for("web.accounts"), "user.created")
+
+
+@auth.page_access
+def remove(account: str) -> Response:
+    """`GET` and `POST /settings/accounts/<account>/remove`: says whose it is, then takes it away with its sessions."""
+    parts = services()
+    found = next((user for user in parts.store.users.all() if user.id == account), None)
+    if found is None:
+        raise NotFound(f"No account has the id {text.show(account)}.")
+    refused = "This is your own account; somebody else can remove it." if found.pk == _me().pk else None
+    if request.method == "POST" and refused is None:
+        accounts.remove_user(parts.store, found, parts.clock(), auth.by())
+        return said.leave_for(url_for("web.accounts"), "user.removed")
+    html = render_template("settings/remove.html", user=found, refused=refused, now=parts.clock(), zone="UTC")
+    return fragments.answer(html, status=409 if request.method == "POST" else 200)
 
 
 def _change_password(user: User) -> Response:

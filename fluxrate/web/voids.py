@@ -5,13 +5,13 @@ A void is not taken back, so it has a page of its own, that says so, between the
 
 from __future__ import annotations
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 
 from fluxrate.core.errors import Conflict, RuleBroken
 from fluxrate.core.ingest import REASON_LENGTH
 from fluxrate.http import auth
 from fluxrate.plugin import services
-from fluxrate.web import fragments
+from fluxrate.web import fragments, said
 from fluxrate.web.links import local
 
 
@@ -32,7 +32,7 @@ def page(event: str) -> Response:
     except Conflict as error:
         # Somebody else was first: the page says who, when and why.
         return _form(event, back, status=error.status)
-    return make_response(redirect(back, 303))
+    return said.leave_for(back, "event.voided")
 
 
 def _form(

@@ -23,6 +23,7 @@ PAGES = (
     "/settings",
     "/settings/keys",
     "/settings/accounts",
+    "/settings/plugins",
     "/settings/audit",
     "/first-run?meter=miles",
 )
@@ -183,3 +184,26 @@ class TestFirstRun:
         assert key in page.content()  # the page was not loaded again
         page.click("text=See it in the usage logs")
         expect(page.locator(".log tr[data-row]")).to_have_count(1)
+
+
+def test_an_account_comes_and_goes_and_each_time_it_is_said(open_page):
+    page = open_page()
+    page.goto("/settings/accounts")
+    page.fill("#email", "eve@example.com")
+    page.fill("#password", "another long password")
+    page.get_by_role("button", name="Create account").click()
+    expect(page.locator("#toasts")).to_have_text("Account created.")
+    page.get_by_role("link", name="Remove eve@example.com").click()
+    page.get_by_role("button", name="Remove account").click()
+    expect(page.locator("#toasts")).to_have_text("Account removed.")
+    expect(page.get_by_text("eve@example.com")).to_have_count(0)
+    page.reload()
+    expect(page.locator("#toasts")).to_be_empty()
+
+
+def test_plugins_are_listed_with_what_they_bring(open_page):
+    page = open_page()
+    page.goto("/settings")
+    page.get_by_role("link", name="Plugins").first.click()
+    page.wait_for_url("**/settings/plugins**")
+    expect(page.locator(".plugins tr", has_text="UNIQUE_COUNT")).to_have_count(1)

@@ -81,6 +81,19 @@ class AccountContract(StoreCase):
         with pytest.raises(NotFound):
             store.users.set_password(99, "x")
 
+    def test_an_account_goes_with_its_sessions_but_never_the_last(self, store: Store) -> None:
+        ann = store.users.create(email="ann@x.test", password_hash="hash", now=NOW)
+        with pytest.raises(Conflict):
+            store.users.remove(ann.pk)
+        bob = store.users.create(email="bob@x.test", password_hash="hash", now=NOW)
+        store.sessions.create(b"a" * 32, ann.pk, NOW)
+        store.users.remove(ann.pk)
+        assert store.sessions.get(b"a" * 32) is None
+        assert store.users.all() == [bob]
+        store.users.create(email="cat@x.test", password_hash="hash", now=NOW)
+        with pytest.raises(NotFound):
+            store.users.remove(ann.pk)
+
     def test_sessions(self, store: Store) -> None:
         """A session is found by its digest until it is deleted."""
         user = store.users.create(email="ann@x.test", password_hash="h", now=NOW)

@@ -79,3 +79,36 @@ def test_forms_need_the_token_and_a_name(empty):
         assert empty.client.post("/settings/accounts", data=fields).status_code == 403
     assert submit(empty, "/settings/accounts", form="other").status_code == 400
     assert empty.services.store.users.count() == 1
+
+
+def removing(instance, email):
+    """The account and the page that removes it."""
+    user = instance.services.store.users.by_email(email)
+    return user, f"/settings/accounts/{user.id}/remove"
+
+
+def test_an_account_is_removed_with_its_sessions(empty):
+    submit(empty, "/settings/accounts", form="account", email="eve@example.com", password=FRESH)
+    other = empty.app.test_client()
+    other.post("/sign-in", data={"email": "eve@example.com", "password": FRESH})
+    assert other.get("/settings").status_code == 200
+    _, path = removing(empty, "eve@example.com")
+    assert path in empty.client.get("/settings/accounts").text
+    asked = empty.client.get(path)
+    assert (asked.status_code, "Remove eve@example.com" in visible(asked.text)) == (200, True)
+    assert submit(empty, path).status_code == 303
+    assert "Account removed." in empty.client.get("/settings/accounts").text
+    assert "Account removed." not in empty.client.get("/settings/accounts").text
+    assert other.get("/settings").status_code == 302
+    assert accounts.sign_in(empty.services.store, "eve@example.com", FRESH) is None
+    assert trail_of(empty, "user.removed")[0].target == "user:eve@example.com"
+    assert empty.client.get(path).status_code == 404
+
+
+def test_my_own_account_stays(empty):
+    submit(empty, "/settings/accounts", form="account", email="eve@example.com", password=FRESH)
+    _, path = removing(empty, EMAIL)
+    assert path not in empty.client.get("/settings/accounts").text
+    answer = submit(empty, path)
+    assert (answer.status_code, "your own account" in answer.text) == (409, True)
+    assert empty.services.store.users.count() == 2

@@ -1,4 +1,4 @@
-"""The page of settings: each in force with where it was set, no password, and what every plugin brings."""
+"""The pages of settings and plugins: each setting in force with where it was set, no password; what plugins bring."""
 
 from __future__ import annotations
 
@@ -36,9 +36,6 @@ def test_every_setting_says_its_value_its_source_and_what_it_does(tmp_path):
     assert rows["DATABASE_URL"] == ("empty", "default")
     text = visible(html)
     assert __version__ in text
-    for plugin in BUILT_IN:
-        assert plugin.name in text
-    assert "SUM, COUNT" in text
     services.close()
 
 
@@ -55,9 +52,25 @@ def test_no_password_is_shown(given, shown):
     assert without_password(given) == shown
 
 
+def test_every_plugin_says_what_it_brings(filled):
+    text = visible(filled.client.get("/settings/plugins").text)
+    for plugin in BUILT_IN:
+        assert plugin.name in text
+    for brought in ("SUM Sum", "columns.fold every 5 s", "trend Trend", "/api/v1/meters GET, POST", "/health GET"):
+        assert brought in text
+    assert "static" not in text
+
+
 def test_the_pages_of_settings_lead_to_each_other(filled):
-    for path in ("/settings", "/settings/keys", "/settings/accounts", "/settings/audit", "/settings/health"):
+    for path in (
+        "/settings",
+        "/settings/keys",
+        "/settings/accounts",
+        "/settings/audit",
+        "/settings/health",
+        "/settings/plugins",
+    ):
         html = filled.client.get(path).text
         assert f'href="{path}" aria-current="page"' in html
-        for other in ("API keys", "Accounts", "Audit trail", "Health"):
+        for other in ("API keys", "Accounts", "Audit trail", "Health", "Plugins"):
             assert other in html

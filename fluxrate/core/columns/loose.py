@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.cut import Columns
 from fluxrate.core.columns.frame import Frame
-from fluxrate.core.columns.types import Ints
+from fluxrate.core.columns.keys import Key
+from fluxrate.core.columns.types import Codes, Ints
 
 
 class Loose(Columns):
@@ -40,6 +42,10 @@ class Loose(Columns):
     def quantity(self) -> Ints:
         """Quantity in the meter's smallest unit."""
         return self._quantity
+
+    def codes(self, key: Key) -> Iterator[Codes]:
+        """The codes of a key, in pieces."""
+        yield self._whole.at(self._positions).column(key)
 
     @property
     def bounds(self) -> Ints:

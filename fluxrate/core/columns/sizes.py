@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fluxrate.core.columns import kernels
-from fluxrate.core.columns.types import Ints
+from fluxrate.core.columns.types import Codes, Ints
 
 BLOCK = 1 << 16
 """Rows of a block: as many as two bytes tell apart."""
@@ -73,6 +73,12 @@ class Sizes:
             np.sort(self._order[block * self.block + first : block * self.block + last]).astype(np.int64)
             + block * self.block
         )
+
+    def of_block(self, column: Codes, block: int, first: int, last: int) -> Codes:
+        """Another column's values of the rows between two ranks of a block, by size."""
+        start = block * self.block
+        # Places are never beyond the block, and numpy takes them faster when it need not raise.
+        return column[start : start + self.block].take(self._order[start + first : start + last], mode="clip")
 
     def total(self, blocks: Ints, firsts: Ints, lasts: Ints) -> int:
         """The exact sum of the quantities between two ranks of each block."""

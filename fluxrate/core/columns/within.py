@@ -6,6 +6,7 @@ Only blocks that the window cuts, or in which rows are left out, are scanned.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -13,8 +14,9 @@ import numpy as np
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.cut import Columns
 from fluxrate.core.columns.frame import Frame
+from fluxrate.core.columns.keys import Key
 from fluxrate.core.columns.sizes import Sizes
-from fluxrate.core.columns.types import Ints
+from fluxrate.core.columns.types import Codes, Ints
 
 
 class Within(Columns):
@@ -96,6 +98,15 @@ class Within(Columns):
     def frame(self) -> Frame:
         """The rows themselves."""
         return self._frame
+
+    def codes(self, key: Key) -> Iterator[Codes]:
+        """The codes of a key, in pieces and in no order."""
+        column = self._whole.column(key)
+        for block, first, last in zip(*(part.tolist() for part in self._inner), strict=True):
+            if last > first:
+                yield self._sizes.of_block(column, block, first, last)
+        for block in self._scanned:
+            yield column[self._listed[block]]
 
     @property
     def bounds(self) -> Ints:

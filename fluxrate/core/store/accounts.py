@@ -153,6 +153,17 @@ class Users:
             connection.execute(sessions.delete().where(sessions.c.user_pk == pk))
             trail.write(connection, note)
 
+    def remove(self, pk: int, note: Note | None = None) -> None:
+        """Take an account away and end its sessions. Raises NotFound, or Conflict for the last one."""
+        with self._database.write() as connection:
+            # Counted while nobody else writes: of two that remove each other one stays.
+            if connection.execute(select(func.count()).select_from(users)).scalar_one() == 1:
+                raise Conflict("This is the last account; without one nobody could sign in.")
+            connection.execute(sessions.delete().where(sessions.c.user_pk == pk))
+            if not connection.execute(users.delete().where(users.c.pk == pk)).rowcount:
+                raise NotFound("There is no such account.")
+            trail.write(connection, note)
+
     def _one(self, condition: Any) -> User | None:
         with self._database.read() as connection:
             row = connection.execute(select(users).where(condition)).first()

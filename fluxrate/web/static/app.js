@@ -142,6 +142,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     showTheme();
+    fade();
     document.querySelector(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     if (location.hash === "#customer_id") document.getElementById("customer_id")?.focus();
   });

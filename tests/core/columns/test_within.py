@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxrate.core.columns import kernels
+from fluxrate.core.columns.keys import CUSTOMER, Key
 from fluxrate.core.columns.loose import Loose
 from fluxrate.core.columns.paging import Several
 from fluxrate.core.columns.sizes import BLOCK, Sizes
+from fluxrate.core.columns.together import Together
+from fluxrate.core.columns.types import MISSING
 from fluxrate.core.columns.within import Within
-from tests.core.columns.rows import HUGE, frame, ints, judge, row_lists, some_of
+from tests.core.columns.rows import HUGE, PLAN, SEAT, code_of, frame, ints, judge, row_lists, some_of
 from tests.generated import examples
 
 BOUNDS = st.one_of(st.integers(-2, 12), st.sampled_from([-(2**70), 2**39, 2**40, HUGE - 1, HUGE, HUGE + 1, 2**70]))
@@ -63,6 +66,29 @@ def test_rows_at_any_positions_are_read_as_their_columns(data: st.DataObject, ro
     for bounds in (loose.bounds, ints([0, edge, edge, len(places)])):
         cells = [[rows[at] for at in places[a:b]] for a, b in pairwise(bounds.tolist())]
         judge(loose, bounds, cells)
+
+
+@examples(200)
+@given(st.data(), row_lists(), st.sampled_from([CUSTOMER, PLAN, SEAT]))
+def test_rows_found_in_several_ways_are_one_set(data: st.DataObject, rows, key: Key) -> None:
+    """Some between bounds, some at loose positions, some in a frame of their own; distinct values of all of them."""
+    owner = [data.draw(st.integers(0, 2)) for _ in rows] if len(rows) < 20 else [at % 3 for at in range(len(rows))]
+    mine = [[at for at in range(len(rows)) if owner[at] == part] for part in range(3)]
+    whole, sizes = frame(rows), Sizes(ints([row.quantity for row in rows]), 16, 5)
+    window = (0, len(rows))
+    parts = [
+        Within(whole, sizes, window, (0, HUGE), ints(sorted(mine[1] + mine[2]))),
+        Loose(whole, ints(mine[1])),
+        frame([rows[at] for at in mine[2]]),
+    ]
+    found = Together(parts, key)
+    codes = {code_of(key, row) for row in rows}
+    assert found.distinct(found.bounds).tolist() == [len(codes - {MISSING})]
+    judge(found, found.bounds, [rows])
+    least = data.draw(st.sampled_from([0, 1, 5, 2**39]))
+    some = Within(whole, sizes, window, (least, HUGE), ints(mine[2]))
+    codes = {code_of(key, row) for at, row in enumerate(rows) if row.quantity >= least and owner[at] != 2}
+    assert Together([some], key).distinct(some.bounds).tolist() == [len(codes - {MISSING})]
 
 
 @examples(150)
