@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fluxrate.core import calendar, filters, groups, log
+from fluxrate.core import calendar, each, filters, groups, log
 from fluxrate.core.answers import LogPage, LogRow, Rank, Ranking, Stats, Usage
 from fluxrate.core.calendar import Window
 from fluxrate.core.catalog import Catalog
@@ -64,7 +64,7 @@ class Engine:
         Raises NotFound for an unknown customer, RuleBroken for metadata that is not indexed, Malformed for an as_of
         that lies ahead.
         """
-        metric = metric or self._metric_of(meter)
+        metric = metric or self.metric_of(meter)
         state = self._state(query)
         scope = self._scope(state, meter, query)
         cut = _cut(query)
@@ -90,7 +90,7 @@ class Engine:
         """A meter's whole life, and its figures for the calendar day, week and month of `now` in the zone."""
         query = Query(Window(-_EVER, _EVER, zone), as_of=as_of)
         state = self._state(query)
-        metric = self._metric_of(meter)
+        metric = self.metric_of(meter)
         selection = choose(state, self._scope(state, meter, query), metric).selection
         ever = selection.by_time(_edges(query.window))
         since = {
@@ -112,7 +112,7 @@ class Engine:
 
     def ranking(self, meter: Meter, query: Query, limit: int) -> Ranking:
         """Customers of the window by usage, largest first; equal ones in the order they were created."""
-        metric = self._metric_of(meter)
+        metric = self.metric_of(meter)
         state = self._state(query)
         chosen = choose(state, self._scope(state, meter, query), metric)
         window = _edges(query.window)
@@ -131,6 +131,14 @@ class Engine:
             total=total,
             as_of=_covered(query, state),
         )
+
+    def each(self, meter: Meter, windows: each.Windows, as_of: int | None = None) -> list[Number | None]:
+        """The meter's figure of many customers, each over a window of its own."""
+        metric = self.metric_of(meter)
+        query = Query(Window(*windows.hull, "UTC"), as_of=as_of)
+        state = self._state(query)
+        chosen = choose(state, self._scope(state, meter, query), metric)
+        return each.figures_of(chosen, metric, meter.decimals, windows)
 
     def log(
         self,
@@ -156,7 +164,7 @@ class Engine:
         total, seqs = log.page_of(runs, page, page_size, order)
         usage = None
         if figure and len(meters) == 1 and not query.voided:
-            metric = self._metric_of(meters[0])
+            metric = self.metric_of(meters[0])
             selection = choose(state, scopes[0], metric).selection
             usage = groups.total_of(selection, _edges(query.window), metric, meters[0].decimals)
         return LogPage(
@@ -210,7 +218,8 @@ class Engine:
             raise NotFound(f"No customer has the id or external id {show(reference)}.", field="customer_id")
         return found
 
-    def _metric_of(self, meter: Meter) -> Metric:
+    def metric_of(self, meter: Meter) -> Metric:
+        """The metric that the meter is aggregated by."""
         return self._metrics.get(meter.aggregation_type, field="aggregation_type")
 
     def _scope(self, state: State, meter: Meter, query: Query) -> Scope:
