@@ -149,6 +149,7 @@ def build_services(config: Config, registry: Registry) -> Services:
     catalog = Catalog(store, config.number("REFRESH_INTERVAL_MS") / 1_000)
     vitals = Vitals.new(now())
     limits = Limits(config.number("MAX_FUTURE") * 1_000_000, config.flag("AUTO_CREATE_CUSTOMERS"))
+    engine = Engine(store, catalog, live, registry.metrics)
     return Services(
         instance=config.instance,
         settings=config.values,
@@ -156,9 +157,9 @@ def build_services(config: Config, registry: Registry) -> Services:
         store=store,
         catalog=catalog,
         live=live,
-        engine=Engine(store, catalog, live, registry.metrics),
+        engine=engine,
         ingest=Ingest(store, catalog, live, registry.metrics, now, limits, vitals.intake),
-        revenue=Revenue(store),
+        revenue=Revenue(store, engine, catalog),
         registry=registry,
         vitals=vitals,
         key_rate=KeyRate(config.number("RATE_LIMIT")),

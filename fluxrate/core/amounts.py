@@ -136,6 +136,13 @@ def minus(whole: Number, parts: Iterable[Number]) -> Number:
         return int(left) if left == left.to_integral_value() else left.normalize()
 
 
+def plus(parts: Iterable[Number]) -> Number:
+    """Exactly what the parts come to, without trailing zeros."""
+    with localcontext(Context(prec=_EXACT, traps=[Inexact])):
+        found = sum(map(Decimal, parts), Decimal(0))
+        return int(found) if found == found.to_integral_value() else found.normalize()
+
+
 def number_text(number: Number) -> str:
     """Plain decimal text of a figure, without an exponent."""
     return format(number, "f") if isinstance(number, Decimal) else str(number)

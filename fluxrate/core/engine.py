@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fluxrate.core import beside, calendar, filters, groups, log
+from fluxrate.core import beside, calendar, each, filters, groups, log
 from fluxrate.core.answers import LogPage, LogRow, Rank, Ranking, Stats, Usage
 from fluxrate.core.calendar import Window
 from fluxrate.core.catalog import Catalog
@@ -68,7 +68,7 @@ class Engine:
         Raises NotFound for an unknown customer, RuleBroken for metadata that is not indexed, Malformed for an as_of
         that lies ahead.
         """
-        metric = metric or self._metric_of(meter)
+        metric = metric or self.metric_of(meter)
         state = self._state(query)
         scope = self._scope(state, meter, query)
         cut = _cut(query)
@@ -94,7 +94,7 @@ class Engine:
         """A meter's whole life, and its figures for the calendar day, week and month of `now` in the zone."""
         query = Query(Window(-_EVER, _EVER, zone), as_of=as_of)
         state = self._state(query)
-        metric = self._metric_of(meter)
+        metric = self.metric_of(meter)
         selection = choose(state, self._scope(state, meter, query), metric).selection
         ever = selection.by_time(_edges(query.window))
         since = {
@@ -116,7 +116,7 @@ class Engine:
 
     def ranking(self, meter: Meter, query: Query, limit: int) -> Ranking:
         """Customers of the window by usage, largest first; equal ones in the order they were created."""
-        metric = self._metric_of(meter)
+        metric = self.metric_of(meter)
         state = self._state(query)
         chosen = choose(state, self._scope(state, meter, query), metric)
         window = _edges(query.window)
@@ -143,13 +143,21 @@ class Engine:
         two of the edges, of which the first and the last are the window's.
         """
         state = self._state(query)
-        metric = self._metric_of(meter)
+        metric = self.metric_of(meter)
         chosen = choose(state, self._scope(state, meter, query), metric)
         return groups.by_customer(chosen, np.array(edges, np.int64), metric, meter.decimals)
 
     def is_additive(self, meter: Meter) -> bool:
         """Whether the meter's figures of parts of a window add up to that of the whole."""
-        return self._metric_of(meter).additive
+        return self.metric_of(meter).additive
+
+    def each(self, meter: Meter, windows: each.Windows, as_of: int | None = None) -> list[Number | None]:
+        """The meter's figure of many customers, each over a window of its own."""
+        metric = self.metric_of(meter)
+        query = Query(Window(*windows.hull, "UTC"), as_of=as_of)
+        state = self._state(query)
+        chosen = choose(state, self._scope(state, meter, query), metric)
+        return each.figures_of(chosen, metric, meter.decimals, windows)
 
     def log(
         self,
@@ -176,7 +184,7 @@ class Engine:
         total, seqs = log.page_of(runs, page, page_size, order)
         usage = None
         if figure and len(meters) == 1 and not query.voided:
-            usage = beside.figure(state, scopes[0], self._metric_of(meters[0]), found[0].base)
+            usage = beside.figure(state, scopes[0], self.metric_of(meters[0]), found[0].base)
         return LogPage(
             rows=log.rows_of(self._store, seqs, meters, as_of),
             total=total,
@@ -228,7 +236,8 @@ class Engine:
             raise NotFound(f"No customer has the id or external id {show(reference)}.", field="customer_id")
         return found
 
-    def _metric_of(self, meter: Meter) -> Metric:
+    def metric_of(self, meter: Meter) -> Metric:
+        """The metric that the meter is aggregated by."""
         return self._metrics.get(meter.aggregation_type, field="aggregation_type")
 
     def _scope(self, state: State, meter: Meter, query: Query) -> Scope:

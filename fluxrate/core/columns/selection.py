@@ -131,6 +131,18 @@ class Selection:
             return Layout(None, scanned)
         return Layout(some._lanes(key, index, codes, edges), scanned)
 
+    def windows(self, key: Key, index: Index, codes: Codes, starts: Ints, ends: Ints) -> Layout:
+        """Cut into a cell for each code's own `[start, end)`; they rise by (code, start), and none overlaps another."""
+        some = self._in_time()
+        scanned = tuple(_in_windows(frame, key, codes, starts, ends) for frame in some.frames if len(frame))
+        if some.last == some.first and scanned:
+            return Layout(None, scanned)
+        rows = index.by(key)
+        lanes = rows.lanes or index.time.order(key)
+        low, high = kernels.runs_of(*lanes.runs, codes)
+        begin, end = (kernels.bisect(lanes.positions, low, high, some._places(edges)) for edges in (starts, ends))
+        return Layout(self._cut(rows, begin, end, some._removed(rows, key)), scanned)
+
     def codes(self, key: Key, index: Index) -> Codes:
         """The codes of a key that have a row, rising, among them perhaps some whose rows are all left out."""
         some = self._in_time()
@@ -176,10 +188,13 @@ class Selection:
 
     def _cut_lanes(self, key: Key, rows: Arrangement, places: Ints) -> Cut:
         """The cells between the places of each code."""
-        removed = NO_ROWS
-        if len(self.removed) and rows.lanes is not None:
-            removed = np.sort(rows.lanes.places(rows.frame.column(key)[self.removed], self.removed))
-        return self._cut(rows, places[:, :-1].ravel(), places[:, 1:].ravel(), removed)
+        return self._cut(rows, places[:, :-1].ravel(), places[:, 1:].ravel(), self._removed(rows, key))
+
+    def _removed(self, rows: Arrangement, key: Key) -> Ints:
+        """The places in an arrangement by a key of what is left out in order of time."""
+        if not len(self.removed) or rows.lanes is None:
+            return NO_ROWS
+        return np.sort(rows.lanes.places(rows.frame.column(key)[self.removed], self.removed))
 
     def scanned(self) -> Selection:
         """The same rows with nothing left to the indexes."""
@@ -252,6 +267,16 @@ def _in_lanes(frame: Frame, key: Key, codes: Codes, edges: Ints) -> tuple[Frame,
     searches = np.repeat(ends - (high - low), count), np.repeat(ends, count), np.tile(edges, len(codes))
     places = kernels.bisect(rows.ts, *searches).reshape(len(codes), count)
     return rows, np.append(places[:, :-1].ravel(), len(rows))
+
+
+def _in_windows(frame: Frame, key: Key, codes: Codes, starts: Ints, ends: Ints) -> tuple[Frame, Ints]:
+    """The rows of each code's window one after another, and where the windows cut them."""
+    order, known, runs = kernels.groups(frame.column(key))
+    low, high = kernels.runs_of(known, runs, codes)
+    ts = frame.ts[order]
+    begin, end = (kernels.bisect(ts, low, high, edges) for edges in (starts, ends))
+    bounds = np.append(0, np.cumsum(end - begin))
+    return frame.take(order[kernels.ranges(begin, end)]), bounds
 
 
 def _lane_places(rows: Arrangement, codes: Codes, positions: Ints) -> Ints:

@@ -8,12 +8,18 @@ from typing import Generic, Protocol, TypeVar
 
 from fluxrate.core import calendar
 from fluxrate.core.calendar import Window
+from fluxrate.core.catalog import Catalog
+from fluxrate.core.engine import Engine
 from fluxrate.core.model import Customer
-from fluxrate.core.revenue import at_risk, behind, mrr
+from fluxrate.core.revenue import ahead, at_risk, behind, mrr, used
+from fluxrate.core.revenue.ahead import Ahead
 from fluxrate.core.revenue.at_risk import AtRisk
 from fluxrate.core.revenue.behind import Carried, Changes
+from fluxrate.core.revenue.book import Books
+from fluxrate.core.revenue.model import Subscription
 from fluxrate.core.revenue.mrr import MOVEMENTS, Mrr, Steps
 from fluxrate.core.revenue.timeline import Timeline
+from fluxrate.core.revenue.used import SubscriptionUsage, UsageRevenue
 from fluxrate.core.store import Store
 from fluxrate.core.zones import day_of
 
@@ -44,8 +50,11 @@ Risks = Named[AtRisk]
 class Revenue:
     """Revenue figures of one store, safe to use from many threads."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, engine: Engine, catalog: Catalog) -> None:
         self._store = store
+        self._engine = engine
+        self._meter = catalog.meter
+        self._books = Books(store, engine, catalog.meter)
         self._timeline = Timeline(store)
 
     def mrr(self, window: Window, group: str, currency: str | None = None) -> list[Mrr]:
@@ -92,6 +101,33 @@ class Revenue:
     def of_customers(self, instant: int, customers: Sequence[int]) -> dict[str, dict[int, int]]:
         """By currency what each of these customers carries at the instant, by its key."""
         return {each.currency: behind.of_customers(each, instant, customers) for each in self.steps()}
+
+    def forecast(
+        self, now: int, *, currency: str | None = None, ends: tuple[int, int] | None = None
+    ) -> tuple[list[Ahead], int]:
+        """What the current and the next billing periods will come to in each currency, and the sequence it covers; only
+        periods that end within the range `ends`, if it is given.
+        """
+        found, as_of = ahead.ahead(self._books.now(), self._engine, now, currency=currency, ends=ends)
+        carried = {steps.currency: sum(mrr.at_instant(steps, now).values()) for steps in self.steps()}
+        for each in found:
+            each.mrr = carried.get(each.currency, 0)
+        return found, as_of
+
+    def usage(
+        self, window: Window, group: str, now: int, currency: str | None = None
+    ) -> tuple[list[UsageRevenue], int]:
+        """What the usage of billing periods cost that ended within the window, in buckets of `group`; and the sequence
+        it covers.
+        """
+        buckets = calendar.buckets(window, group)
+        return used.over_time(self._books.now(), self._engine, buckets.edges.tolist(), buckets.labels, now, currency)
+
+    def usage_of(self, subscription: Subscription, at: int, now: int, as_of: int | None = None) -> SubscriptionUsage:
+        """What the USAGE charges of one subscription come to in the billing period that holds the instant `at`."""
+        plans = {plan.pk: plan for plan in self._store.plans.all()}
+        history = self._store.subscriptions.history(subscription.pk)
+        return used.of_subscription(self._engine, self._meter, plans, subscription, history, at, now, as_of)
 
     def carried(self, instant: int) -> dict[int, int]:
         """The MRR that each subscription carries at the instant, by its key, in the minor unit of its own currency."""

@@ -21,6 +21,9 @@ from fluxrate.core.store.connect import Database
 from fluxrate.core.store.paging import Many, Page
 from fluxrate.core.store.schema import plans, states, subscriptions
 
+_COLUMNS = tuple(subscriptions.c)
+_IN_ORDER = (states.c.at, states.c.pk)
+
 
 class SubscriptionFilter(TypedDict, total=False):
     """What narrows a list of subscriptions; None narrows nothing."""
@@ -29,9 +32,6 @@ class SubscriptionFilter(TypedDict, total=False):
     plan_pk: int | None
     status: str | None
     currency: str | None
-
-
-_IN_ORDER = (states.c.at, states.c.pk)
 
 
 class Subscriptions:
@@ -73,6 +73,16 @@ class Subscriptions:
         with self._database.read() as connection:
             count, last = connection.execute(select(func.count(), func.max(states.c.pk))).one()
         return count, last or 0
+
+    def edition_of_rows(self) -> tuple[int, int, int]:
+        """Another triple after every change of any subscription or history."""
+        with self._database.read() as connection:
+            versions = connection.execute(select(func.sum(subscriptions.c.version))).scalar_one()
+        return *self.edition(), int(versions or 0)
+
+    def every(self) -> Many[Subscription]:
+        """Every subscription in the order they were made."""
+        return [Subscription(*row) for row in named.rows_of(self._database, select(*_COLUMNS).order_by(_COLUMNS[0]))]
 
     def histories(self, after: int = 0, upto: int = 1 << 62) -> Many[tuple[int, int, str, int, int, int]]:
         """Every state of every subscription in the order they were added, of those with keys beyond `after` up to

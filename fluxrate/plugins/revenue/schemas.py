@@ -62,6 +62,17 @@ class DeclineArgs(FormatArgs, TimezoneArgs):
     limit = WholeField(1, MOST_ITEMS, load_default=1_000)
 
 
+class UsageRevenueArgs(MrrArgs):
+    """The window in which billing periods ended."""
+
+
+class RevenueForecastArgs(RevenueArgs):
+    """Which billing periods."""
+
+    start_date = text_field("Only billing periods that end on this date or later.", example="2025-01-01")
+    end_date = text_field("Only billing periods that end on this date or before.", example="2025-01-31")
+
+
 class PointSchema(Schema):
     """MRR at the end of a bucket, and what moved it within: the five add up to its change."""
 
@@ -238,3 +249,59 @@ class AtRiskSchema(Schema):
 
     data = fields.List(fields.Nested(CurrencyAtRiskSchema))
     timezone = fields.String()
+
+
+class UsageBucketSchema(Schema):
+    """The billing periods that ended in a bucket, and what their usage cost."""
+
+    period = fields.String()
+    usage_revenue = fields.Decimal()
+    billing_periods = fields.Integer()
+
+
+class CurrencyUsageSchema(Schema):
+    """One currency."""
+
+    currency = fields.String()
+    usage_revenue = fields.Decimal()
+    grouped_data = fields.List(fields.Nested(UsageBucketSchema))
+
+
+class UsageRevenueSchema(Schema):
+    """Usage revenue of each currency over a window."""
+
+    data = fields.List(fields.Nested(CurrencyUsageSchema))
+    period_start = fields.DateTime()
+    period_end = fields.DateTime()
+    timezone = fields.String()
+    as_of = fields.Integer()
+
+
+class ExpectedSchema(Schema):
+    """What billing periods come to: `total` is `fixed` and `usage`, `certain` is `fixed` and what usage has cost so
+    far; `certain_share` is its part of the total, null where that is nothing.
+    """
+
+    subscriptions = fields.Integer()
+    fixed = fields.Decimal()
+    usage = fields.Decimal()
+    total = fields.Decimal()
+    certain = fields.Decimal()
+    certain_share = fields.Decimal(allow_none=True)
+
+
+class CurrencyForecastSchema(Schema):
+    """One currency: its subscriptions' current billing periods, and their next ones."""
+
+    currency = fields.String()
+    mrr = fields.Decimal()
+    current = fields.Nested(ExpectedSchema)
+    next = fields.Nested(ExpectedSchema)
+
+
+class RevenueForecastSchema(Schema):
+    """What lies ahead in each currency."""
+
+    data = fields.List(fields.Nested(CurrencyForecastSchema))
+    timezone = fields.String()
+    as_of = fields.Integer()

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response
 
+from fluxrate.core.calendar import parse_instant
 from fluxrate.core.revenue import money, plans, subscriptions
 from fluxrate.core.revenue.model import SUBSCRIPTION_STATUSES
 from fluxrate.core.revenue.words import one_of
@@ -13,7 +14,7 @@ from fluxrate.core.store.subscriptions import SubscriptionFilter
 from fluxrate.http.answers import answer, listing
 from fluxrate.http.auth import by, scope
 from fluxrate.http.bodies import ApiBlueprint
-from fluxrate.http.parameters import customer_of, refuse_pages, wants_csv
+from fluxrate.http.parameters import customer_of, query_of, refuse_pages, wants_csv
 from fluxrate.http.sheets import CSV, SHEET, long_sheet
 from fluxrate.plugin import services
 from fluxrate.plugins.subscriptions.schemas import (
@@ -28,6 +29,12 @@ from fluxrate.plugins.subscriptions.schemas import (
     rows_of,
     shape_with_history,
     shapes,
+)
+from fluxrate.plugins.subscriptions.usage import (
+    SubscriptionUsageArgs,
+    SubscriptionUsageSchema,
+    usage_shape,
+    usage_table,
 )
 
 blueprint = ApiBlueprint(
@@ -85,6 +92,20 @@ def get_subscription(subscription: str) -> Response:
     """Read one subscription with its history, by id or external id."""
     store = services().store
     return answer(shape_with_history(store, subscriptions.find(store, subscription)))
+
+
+@blueprint.get("/subscriptions/<subscription>/usage")
+@scope("usage.read")
+@blueprint.arguments(SubscriptionUsageArgs, location="query")
+@blueprint.response(200, SubscriptionUsageSchema)
+@blueprint.alt_response(200, schema=SHEET, content_type=CSV)
+def subscription_usage(args: dict[str, Any], subscription: str) -> Response:
+    """Read what a subscription used in a billing period and what that costs, charge by charge and tier by tier."""
+    as_table, parts = wants_csv(args), services()
+    found, now = subscriptions.find(parts.store, subscription), parts.clock()
+    at = parse_instant(args["at"], field="at") if args.get("at") else now
+    usage = parts.revenue.usage_of(found, at, now, query_of(args).as_of)
+    return usage_table(usage) if as_table else answer(usage_shape(usage), as_of=usage.as_of)
 
 
 @blueprint.patch("/subscriptions/<subscription>")
