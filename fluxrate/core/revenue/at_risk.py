@@ -49,7 +49,7 @@ class AtRisk:
     """One currency; `buckets` has balance and number of invoices for each of BOUNDS, `items` the longest due first.
 
     `behind` has the subscriptions of these invoices, the one with the oldest first, and `given_up` the UNCOLLECTIBLE
-    invoices that `uncollectible` is the sum of, in the order of `items`.
+    invoices that `uncollectible` is the sum of, in the order of `items`, of `given_up_invoices`.
     """
 
     currency: str
@@ -62,6 +62,7 @@ class AtRisk:
     items: tuple[Item, ...]
     behind: tuple[Behind, ...]
     given_up: tuple[Item, ...]
+    given_up_invoices: int
 
 
 def measure(unpaid: Iterable[Unpaid], carried: Mapping[int, int], today: int, limit: int) -> list[AtRisk]:
@@ -109,6 +110,7 @@ def _of_currency(currency: str, rows: list[Unpaid], carried: Mapping[int, int], 
         _items(opened, carried, today, limit),
         tuple(behind[:limit]),
         _items(given_up, carried, today, limit),
+        len(given_up),
     )
 
 
