@@ -137,7 +137,9 @@ def mrr(asked: Asked) -> Mapping[str, Any] | None:
 
 def at_risk(asked: Asked) -> Mapping[str, Any]:
     """What is unpaid now, whatever the window."""
-    found = services().revenue.at_risk(asked.now, asked.window.zone, currency=asked.currency, limit=MOST_ROWS)
+    found = services().revenue.at_risk(
+        asked.now, asked.window.zone, currency=asked.currency, limit=MOST_ROWS, with_subscriptions=True
+    )
     mine: AtRisk | None = next(iter(found.data), None)
     largest = max((due for due, _ in mine.buckets), default=0) if mine else 0
     behind = mine.behind if mine else ()

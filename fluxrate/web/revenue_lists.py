@@ -48,7 +48,9 @@ def changes() -> Response:
     """`GET /revenue/changes`: the changes within the window, of one `kind` of movement or of all."""
     asked = _Asked((*WINDOW, "currency", "kind", "page"))
     kind = asked.one_of("kind", MOVEMENTS)
-    found = services().revenue.changes(asked.window, kind=kind, currency=asked.currency, limit=asked.reach)
+    found = services().revenue.changes(
+        asked.window, kind=kind, currency=asked.currency, limit=PAGE_SIZE, skip=asked.skipped
+    )
     mine = next(iter(found.data), None)
     return asked.answer(
         "revenue/changes.html",
@@ -56,7 +58,7 @@ def changes() -> Response:
             f"{KINDS[kind]} MRR" if kind else "Changes of MRR",
             mine.amount if mine else 0,
             mine.count if mine else 0,
-            asked.cut(mine.items if mine else ()),
+            mine.items if mine else (),
             found,
             csv(asked.window, asked.currency, "mrr/changes", kind=kind),
         ),
@@ -69,7 +71,7 @@ def changes() -> Response:
 def subscriptions() -> Response:
     """`GET /revenue/subscriptions`: the active subscriptions at the window's end, and what each carries."""
     asked = _Asked((*WINDOW, "currency", "page"))
-    found = services().revenue.carriers(asked.window.end, currency=asked.currency, limit=asked.reach)
+    found = services().revenue.carriers(asked.window.end, currency=asked.currency, limit=PAGE_SIZE, skip=asked.skipped)
     mine = next(iter(found.data), None)
     return asked.answer(
         "revenue/subscriptions.html",
@@ -77,7 +79,7 @@ def subscriptions() -> Response:
             "Active subscriptions",
             mine.mrr if mine else 0,
             mine.active_subscriptions if mine else 0,
-            asked.cut(mine.items if mine else ()),
+            mine.items if mine else (),
             found,
             csv(asked.window, asked.currency, "mrr/subscriptions"),
         ),
@@ -92,7 +94,13 @@ def invoices() -> Response:
     today = day_of(asked.window.zone, asked.now)
     first, last = days_of(AGES.index(age), today) if age in AGES else (None, None)
     found = services().revenue.at_risk(
-        asked.now, asked.window.zone, currency=asked.currency, first_day=first, last_day=last, limit=asked.reach
+        asked.now,
+        asked.window.zone,
+        currency=asked.currency,
+        first_day=first,
+        last_day=last,
+        limit=asked.skipped + PAGE_SIZE,
+        with_subscriptions=age == GIVEN_UP,
     )
     mine = next(iter(found.data), None)
     items: Sequence[Item] = ()
@@ -104,7 +112,9 @@ def invoices() -> Response:
     days = {"start_date": first and date_text(first), "end_date": last and date_text(last)}
     table = csv(asked.window, asked.currency, "at-risk", **days)
     title = f"Unpaid, {AGE_NAMES[age].lower()}" if age in AGES else AGE_NAMES[age] if age else "Unpaid invoices"
-    return asked.answer("revenue/invoices.html", Listed(title, total, count, asked.cut(items), found, table), age=age)
+    return asked.answer(
+        "revenue/invoices.html", Listed(title, total, count, items[asked.skipped :], found, table), age=age
+    )
 
 
 class _Asked:
@@ -121,13 +131,9 @@ class _Asked:
         self.page = min(max(int(number), 1), MOST_PAGES) if number.isascii() and number.isdigit() else 1
 
     @property
-    def reach(self) -> int:
-        """How many items it takes to fill the page."""
-        return self.page * PAGE_SIZE
-
-    def cut(self, items: Sequence[Any]) -> Sequence[Any]:
-        """Those of the page."""
-        return items[self.reach - PAGE_SIZE : self.reach]
+    def skipped(self) -> int:
+        """How many items stand on the pages before."""
+        return (self.page - 1) * PAGE_SIZE
 
     def one_of(self, name: str, known: tuple[str, ...]) -> str | None:
         """A parameter that is one of a few texts; a sentence where it is none."""
