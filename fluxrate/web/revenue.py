@@ -8,7 +8,7 @@ table is there as CSV.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from fluxrate.core.revenue.mrr import MOVEMENTS, Mrr
 from fluxrate.core.text import show
 from fluxrate.http.auth import page_access
 from fluxrate.plugin import services
-from fluxrate.web import boxes, fragments
+from fluxrate.web import boxes, fragments, periods
 from fluxrate.web.boxes import Box, Wanted
 from fluxrate.web.links import WINDOW, canonical
 from fluxrate.web.movements import Moved
@@ -123,10 +123,14 @@ def mrr(asked: Asked) -> Mapping[str, Any] | None:
         return None
     buckets = [bucket for bucket in found.buckets if bucket.start < asked.now]
     points = found.points[: len(buckets)]
+    drawn = periods.points(buckets, asked.group, asked.window.zone, asked.now)
     groups = offered(asked.window)
     return {
         "found": found,
         "buckets": buckets,
+        "drawn": drawn,
+        # MRR stands at the end of a bucket, so one that the window cuts off is as good as any.
+        "line": [replace(point, state="") if point.state == "part" else point for point in drawn],
         "rows": points,
         "moved": [_moved(place, points, asked) for place in SHOWN_ORDER],
         "totals": {kind: sum(point.movements[i] for point in points) for i, kind in enumerate(MOVEMENTS)},

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import html as entities
+import json
 import re
+import shlex
 from decimal import Decimal
 
 import pytest
 
+from fluxrate.core import accounts
 from fluxrate.core.errors import Unavailable
 from fluxrate.core.revenue.reading import Revenue
 from tests.web.bills import bill, day, plan, subscribe, turn
@@ -261,11 +264,31 @@ def test_a_section_without_htmx_leads_to_its_page(billed):
 
 
 def test_without_subscriptions_the_page_says_what_would_fill_it(empty):
+    for path in ("changes", "subscriptions", "invoices"):
+        assert empty.client.get(f"/revenue/{path}").status_code == 200
     text = visible(empty.client.get("/revenue").text)
     assert "No subscriptions yet" in text
     assert "curl -X POST http://localhost/api/v1/plans" in text
-    for path in ("changes", "subscriptions", "invoices"):
-        assert empty.client.get(f"/revenue/{path}").status_code == 200
+    check_what_the_page_tells(empty)
+
+
+def check_what_the_page_tells(instance):
+    """The two commands of the empty page, sent as they stand there, fill it."""
+    key = accounts.create_key(instance.services.store, "k", ("admin",), instance.services.clock())[1]
+    instance.customer("acme", None)
+    told = [
+        entities.unescape(text)
+        for text in re.findall("<code>(curl.*?)</code>", instance.client.get("/revenue").text, re.DOTALL)
+    ]
+    assert len(told) == 2
+    for command in told:
+        words = shlex.split(command.replace("\\\n", " "))
+        method, url, body = words[2], words[3], words[words.index("-d") + 1]
+        sent = instance.app.test_client().open(
+            url.removeprefix("http://localhost"), method=method, json=json.loads(body), headers={"X-API-Key": key}
+        )
+        assert sent.status_code == 201, sent.text
+    assert "49.00" in visible(everything(instance))
 
 
 def test_panels_on_the_dashboard(billed, empty):
