@@ -1,7 +1,7 @@
 """Takes the pictures of the README: serves a demo instance, drives Chromium, writes docs/images/.
 
-Pages dashboard, logs and sign-in, each light and dark, at 1440 and (`-390`) at 390 pixels. The browser gets a plain
-sans-serif as its system font, so that the pictures come out alike on every machine.
+Pages dashboard, logs, revenue and sign-in, each light and dark, at 1440 and (`-390`) at 390 pixels. The browser gets a
+plain sans-serif as its system font, so that the pictures come out alike on every machine.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ ZONE = "timezone=America/New_York"
 PAGES = {
     "dashboard": f"/?meter=miles&{ZONE}&start_date={{quarter}}&end_date={{today}}",
     "logs": f"/logs?meter_id=miles&customer_id=UA&min_quantity=1000&{ZONE}",
+    "revenue": f"/revenue?currency=USD&group_by=month&{ZONE}&start_date={{year}}&end_date={{today}}",
 }
 SIZES = {"": (1440, 900), "-390": (390, 844)}
 SCHEMES = ("light", "dark")
@@ -121,7 +122,8 @@ def take(browser: Browser, address: str, out: Path, size: str, scheme: str, emai
     page.click("button[type=submit]")
     page.wait_for_url(f"{address}/")
     today = datetime.datetime.now(zoneinfo.ZoneInfo("America/New_York")).date()
-    dates = {"today": today, "quarter": today - datetime.timedelta(days=89)}
+    quarter, year = today - datetime.timedelta(days=89), today.replace(year=today.year - 1, day=1)
+    dates = {"today": today, "quarter": quarter, "year": year}
     for name, path in PAGES.items():
         page.goto(address + path.format(**dates))
         shoot(page, out / f"{name}-{scheme}{size}.png")

@@ -48,7 +48,7 @@ def bar_chart(
     """
     totals = [_total(series, i) for i in range(len(points))]
     whole = all(isinstance(value, int) for one in series for value in one.values if value is not None)
-    lines = ticks(max((_number(total) for total in totals), default=None), whole=whole)
+    lines = ticks(max((plain(total) for total in totals), default=None), whole=whole)
     scale = Scale(len(points), lines[-1], height)
     gutter = max(len(rounded(line)) for line in lines) * CHARACTER + 12
     return Markup(
@@ -59,7 +59,7 @@ def bar_chart(
         '<output class="chart-readout" hidden></output></div>{}'
     ).format(
         table,
-        " ".join(scale.y(_number(total)) for total in totals),
+        " ".join(scale.y(plain(total)) for total in totals),
         label,
         gutter,
         height,
@@ -67,7 +67,7 @@ def bar_chart(
         height,
         grid(lines, scale),
         _bars(points, series, scale),
-        _names(points, scale),
+        names(points, scale),
         scale.top,
         height - scale.bottom,
         _legend(series) if legend else "",
@@ -83,7 +83,8 @@ def _total(series: Sequence[Series], i: int) -> Fraction:
     return sum((Fraction(one.values[i] or 0) for one in series), Fraction(0))
 
 
-def _number(value: Fraction) -> Number:
+def plain(value: Fraction) -> Number:
+    """A sum of figures as one; for the axis and the heights."""
     # Sums of decimals have a denominator of tens alone, so the division is exact up to the context's 28 digits; the
     # axis and the heights come from it, never a figure that is shown.
     return value.numerator if value.denominator == 1 else Decimal(value.numerator) / Decimal(value.denominator)
@@ -115,7 +116,8 @@ def _bars(points: Sequence[Point], series: Sequence[Series], scale: Scale) -> Ma
     return Markup("").join(found)
 
 
-def _names(points: Sequence[Point], scale: Scale) -> Markup:
+def names(points: Sequence[Point], scale: Scale) -> Markup:
+    """The ticks under the axis, each in the middle of its band."""
     text = Markup('<text class="chart-label{}" x="{}%" y="{}" text-anchor="middle">{}</text>')
     named = [i for i, point in enumerate(points) if point.tick]
     return Markup("").join(

@@ -72,19 +72,23 @@ def line_chart(
     before: Sequence[Point] = (),
     zoom: bool = False,
     events: str = "",
+    band: bool = False,
+    gutter: int = 0,
 ) -> Markup:
     """The chart of one series; `table` is the id of the table with the same numbers, which the readout reads.
 
     `before` is the previous period, drawn dashed bucket by bucket under this one. `zoom` adds the data for uPlot, and
-    `events` is the address of the log that a press on a point opens, to which the point's window is added.
+    `events` is the address of the log that a press on a point opens, to which the point's window is added. With `band`
+    a point stands in the middle of its bucket, as bars do, and the axis takes `gutter` pixels at least: so two charts
+    above each other agree.
     """
     before = before[: len(points)]
     values = [p.value for p in (*points, *before) if p.value is not None]
     lines = ticks(max(values, default=None), whole=all(isinstance(v, int) for v in values))
-    scale = Scale(len(points), lines[-1], height)
-    gutter = max(len(rounded(v)) for v in lines) * CHARACTER + 12
+    scale = Scale(len(points), lines[-1], height, band=band)
+    gutter = max(gutter, max(len(rounded(v)) for v in lines) * CHARACTER + 12)
     return Markup(
-        '<div class="chart{}" data-chart="{}" data-ys="{}"{} tabindex="0" role="group" aria-label="{}">'
+        '<div class="chart{}" data-chart="{}"{} data-ys="{}"{} tabindex="0" role="group" aria-label="{}">'
         '<svg class="chart-axis" width="{}" height="{}" aria-hidden="true">{}</svg>'
         '<svg class="chart-plot" height="{}" aria-hidden="true">{}{}{}{}{}'
         '<line class="chart-cursor" x1="0" x2="0" y1="{}" y2="{}"/><circle class="chart-spot" r="4"/></svg>'
@@ -92,6 +96,7 @@ def line_chart(
     ).format(
         Markup(" chart-open") if points and points[-1].state else "",
         table,
+        Markup(' data-band=""') if band else "",
         " ".join("" if p.value is None else scale.y(p.value) for p in points),
         Markup(' data-events="{}"').format(events) if events else "",
         label,
@@ -138,6 +143,7 @@ class Scale:
     height: int
     top: int = TOP
     bottom: int = BOTTOM
+    band: bool = False
 
     def y(self, value: Number) -> str:
         """Pixels from the top."""
@@ -145,7 +151,9 @@ class Scale:
         return pixels(self.height - self.bottom - room * Fraction(value) / Fraction(self.top_value))
 
     def x(self, i: int, width: int) -> str:
-        """How far bucket `i` is along `width`; the first and the last stand at its ends."""
+        """How far bucket `i` is along `width`; the first and the last stand at its ends, in bands in their middles."""
+        if self.band:
+            return pixels(Fraction(width * (2 * i + 1), 2 * self.count))
         return pixels(Fraction(width, 2) if self.count == 1 else Fraction(width * i, self.count - 1))
 
 
@@ -269,7 +277,7 @@ def times(points: Sequence[Point], scale: Scale) -> Markup:
             " chart-label-wide" if place % 2 else "",
             scale.x(i, 100),
             scale.height - 8,
-            "middle" if 0 < i < last or not last else "end" if i else "start",
+            "middle" if scale.band or 0 < i < last or not last else "end" if i else "start",
             points[i].tick,
         )
         for place, i in enumerate(named)

@@ -15,7 +15,7 @@ from fluxrate.core.trends import Comparison
 from fluxrate.http import auth
 from fluxrate.http.parameters import customer_of
 from fluxrate.plugin import services
-from fluxrate.web import forms, fragments, said
+from fluxrate.web import billing, forms, fragments, said
 from fluxrate.web.links import WINDOW
 from fluxrate.web.pages import around
 from fluxrate.web.read import lenient, unclear
@@ -81,6 +81,7 @@ def page(customer: str) -> Response:
         group=group,
         groups=groups,
         recent=parts.engine.log(parts.catalog.meters(), replace(query, group_by=None), page_size=RECENT),
+        billed=billing.of_customer(found, now, query.window.zone),
         bar=window_bar(query.window, args, now),
         args=args,
         errors=errors,

@@ -56,13 +56,15 @@ def page() -> Response:
     inline = request.args.get("panels", "")
     if inline not in ("", "all"):
         asked.errors["panels"] = f"panels is all or left out, but {show(inline)} came."
-    found = {panel.name: panel for panel in panels()}
+    heights = _heights(asked)
+    found = {panel.name: panel for panel, _ in heights}
     placed = arrangement.read(request.cookies.get(arrangement.COOKIE), tuple(found))
     shown = [found[one.name] for one in placed if not one.hidden] if asked.context.meters else []
+    room = {panel.name: height for panel, height in heights}
     html = render_template(
         "dashboard.html",
         bar=window_bar(asked.context.query.window, asked.args, asked.now),
-        boxes=_made(shown, asked) if inline else _awaited(shown, asked),
+        boxes=_made(shown, asked) if inline else [Box(one, asked.url(one), room[one.name]) for one in shown],
         placed=[(one, found[one.name]) for one in placed],
         inline=inline,
         meters=asked.context.meters,
@@ -98,7 +100,7 @@ def arrange() -> Response:
     if move == "reset":
         answer.delete_cookie(arrangement.COOKIE, path="/")
         return answer  # type: ignore[return-value]
-    names = tuple(one.name for one in panels())
+    names = tuple(one.name for one, _ in _heights(_asked()))
     if move not in arrangement.MOVES:
         raise Malformed(f"move is reset or one of {', '.join(arrangement.MOVES)}, but {show(move)} came.", field="move")
     if name not in names:
@@ -146,9 +148,10 @@ def _asked() -> Asked:
     return Asked(PanelContext(parts, query, meter, meters), args, errors, now)
 
 
-def _awaited(wanted: Iterable[Panel], asked: Asked) -> list[Box]:
-    heights = [(panel, _height(panel, asked)) for panel in wanted]
-    return [Box(panel, asked.url(panel), height) for panel, height in heights if height is not None]
+def _heights(asked: Asked) -> list[tuple[Panel, int]]:
+    """The panels that have a place in this context, in their order, with the room that is kept for each."""
+    found = [(panel, _height(panel, asked)) for panel in panels()]
+    return [(panel, height) for panel, height in found if height is not None]
 
 
 def _height(panel: Panel, asked: Asked) -> int | None:

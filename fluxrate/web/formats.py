@@ -7,7 +7,7 @@ is `moment`, which gives a `<time>` element with the exact instant in its title.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,8 @@ from markupsafe import Markup
 
 from fluxrate.core.credentials import KEY_START
 from fluxrate.core.model import COMMAND_LINE, Number
+from fluxrate.core.revenue.money import amount
+from fluxrate.core.zones import EPOCH
 
 MINUS = "−"
 UNKNOWN = "–"
@@ -42,6 +44,19 @@ def number(value: Number | None) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return text.replace("-", MINUS)
+
+
+def money(minor: int | None, currency: str, *, signed: bool = False) -> str:
+    """An amount in minor units with all the places of its currency, without its code; a dash when it is unknown."""
+    if minor is None:
+        return UNKNOWN
+    text = f"{amount(minor, currency):,f}".replace("-", MINUS)
+    return f"+{text}" if signed and minor > 0 else text
+
+
+def words(status: str) -> str:
+    """A status of the API in words: PAST_DUE reads Past due."""
+    return status.replace("_", " ").capitalize()
 
 
 def rounded(value: Number) -> str:
@@ -142,6 +157,12 @@ def exact(instant: int, zone: str) -> str:
     shown = local.strftime("%Y-%m-%d %H:%M:%S") + (f".{local.microsecond:06d}" if local.microsecond else "")
     offset = local.strftime("%z")
     return f"{shown} UTC" if zone == "UTC" else f"{shown} {offset[:3]}:{offset[3:5]} {zone}"
+
+
+def day(number: int) -> str:
+    """The date of so many days since 1970-01-01, as records have it: "30 Jun 2025"."""
+    date = EPOCH + timedelta(days=number)
+    return f"{date.day} {date:%b %Y}"
 
 
 def when(instant: int, now: int, zone: str) -> str:

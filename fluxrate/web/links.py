@@ -44,6 +44,7 @@ STATE = (
     "next",
     "panels",
     "arrange",
+    "format",
 )
 FLEETING = ("page", "as_of")
 PAGE_OF = {"web.panel": "web.dashboard", "web.revenue_section": "web.revenue"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from fluxrate.core import accounts
 from fluxrate.core.model import COMMAND_LINE, NewEvent
 from fluxrate.plugin import Panel, Plugin
+from tests.web.bills import bill, plan, subscribe, turn
 from tests.web.conftest import HOUR, Instance, instance_in
 
 PAYLOADS = (
@@ -55,7 +56,9 @@ PAYLOADS = (
 
 
 def filled_with(folder: Path, payloads: tuple[str, ...] = PAYLOADS) -> Instance:
-    """An instance where meters, units, customers, events, metadata, keys, voids and a panel are named by payloads."""
+    """An instance where meters, units, customers, events, metadata, keys, voids, a panel, plans, charges, subscriptions
+    and invoices with their lines are named by payloads.
+    """
     label = payloads[3]
     panel = Panel("hostile", label, "panels/meters.html", lambda context: None, rank=99)
     instance = instance_in(folder, Plugin("hostile", panels=(panel,)))
@@ -71,4 +74,15 @@ def filled_with(folder: Path, payloads: tuple[str, ...] = PAYLOADS) -> Instance:
             stored = services.ingest.store([event])[0].event
         services.ingest.void(stored.id, text, COMMAND_LINE)
         accounts.create_key(services.store, text, ("usage.read",), now)
+        plan(instance, text, name=text)
+        subscribe(instance, text, text, text, 40)
+        bill(instance, text, text, "1.00", 3 * i - 20, lines=[{"description": text, "amount": "1.00"}])
+    subscribe(instance, "more", payloads[0], payloads[1], 10, quantity=2)
+    turn(instance, "more", 5, status="CANCELED")
+    fallen = services.store.customers.find(payloads[2])
+    events = [
+        NewEvent(meters[0].pk, fallen.pk, payloads[2], now - (9 + i) * 24 * HOUR, 5, f"fallen {i}", None)
+        for i in range(50)
+    ]
+    services.ingest.store(events)
     return instance

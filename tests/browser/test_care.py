@@ -15,7 +15,7 @@ from tests.browser.hostile import PAYLOADS, filled_with
 from tests.web.conftest import EMAIL, PASSWORD
 
 AXE = (Path(__file__).parent / "vendor" / "axe-core-4.14.1.min.js").read_text("utf-8")
-PARTS = ("time_zones", "find", "first_event", "news", "panel", "export", "static")
+PARTS = ("time_zones", "find", "first_event", "news", "panel", "revenue_section", "export", "static")
 """Endpoints of the pages' blueprint that answer a part of a page or a file."""
 BUDGET = 150_000
 RUN_AXE = "axe.run(document, %s).then(all => all.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 200))]))"
@@ -44,7 +44,10 @@ def paths(instance):
     key, account = store.keys.all()[0], store.users.all()[0]
     given = {"event": event["id"], "meter": meter.id, "customer": customer.id, "token": "spent", "key": key.id}
     given["account"] = account.id
+    given["subscription"] = store.subscriptions.list(page=1, page_size=1)[0][0].id
+    given["invoice"] = store.invoices.list(page=1, page_size=1)[0][0].id
     found = ["/no-such-page", "/logs?customer_id=" + quote(PAYLOADS[0]), "/?meter=" + quote(PAYLOADS[0])]
+    found += ["/revenue?panels=all&group_by=week", "/revenue?currency=" + quote(PAYLOADS[0])]
     for rule in instance.app.url_map.iter_rules():
         page, _, endpoint = rule.endpoint.partition(".")
         if page != "web" or endpoint in PARTS or "GET" not in rule.methods:

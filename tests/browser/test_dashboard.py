@@ -112,7 +112,7 @@ def test_panels_are_arranged_with_buttons(open_page):
     settled(page).goto("/?meter=flights")
     names = settled(page).locator(".panel").evaluate_all("found => found.map((one) => one.id)")
     names = [name.removeprefix("panel-") for name in names]
-    assert names == ["headline", "trend", "all_meters", "top_customers", "usage_forecast"]
+    assert names == ["headline", "trend", "all_meters", "top_customers", "usage_forecast", "usage_decline"]
     page.click("text=Arrange panels")
     page.click("text=Show all in their first order")
     expect(page.locator("#panel-intake")).to_be_visible()

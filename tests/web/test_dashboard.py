@@ -15,7 +15,7 @@ from fluxrate.plugin import Panel, Plugin
 from tests.web.conftest import HOUR, instance_in, visible
 
 HTMX = {"HX-Request": "true"}
-BUILT_IN = ["headline", "trend", "top_customers", "all_meters", "usage_forecast", "intake"]
+BUILT_IN = ["headline", "trend", "top_customers", "all_meters", "usage_forecast", "intake", "usage_decline"]
 
 
 def everything(instance, query: str = "") -> str:
@@ -263,15 +263,22 @@ def test_panels_are_moved_hidden_and_shown_again(filled):
     try:
         answer = arranged(client, "hide:trend", next="/?meter=bytes&arrange=1")
         assert (answer.status_code, answer.location) == (303, "/?meter=bytes&arrange=1")
-        assert order(client.get("/").text) == ["headline", "top_customers", "all_meters", "usage_forecast", "intake"]
+        assert order(client.get("/").text) == [name for name in BUILT_IN if name != "trend"]
         arranged(client, "hide:usage_forecast")
         arranged(client, "up:top_customers")
         arranged(client, "up:intake")
-        assert order(client.get("/").text) == ["top_customers", "headline", "intake", "all_meters"]
-        assert order(everything(filled)) == ["top_customers", "headline", "intake", "all_meters"]
+        assert order(client.get("/").text) == ["top_customers", "headline", "intake", "all_meters", "usage_decline"]
+        assert order(everything(filled)) == ["top_customers", "headline", "intake", "all_meters", "usage_decline"]
         arranged(client, "show:trend")
         arranged(client, "down:headline")
-        assert order(client.get("/").text) == ["top_customers", "trend", "headline", "intake", "all_meters"]
+        assert order(client.get("/").text) == [
+            "top_customers",
+            "trend",
+            "headline",
+            "intake",
+            "all_meters",
+            "usage_decline",
+        ]
         assert arranged(client, "up:ghost").status_code == 422
         assert arranged(client, "sideways:trend").status_code == 422
         assert client.post("/panels", data={"move": "hide:trend"}).status_code == 403
@@ -285,7 +292,7 @@ def test_panels_are_moved_hidden_and_shown_again(filled):
 def test_an_arrangement_of_other_panels_is_read_as_far_as_it_fits(filled):
     filled.client.set_cookie("fluxrate_panels", "intake.-gone.<script>.-headline.intake")
     try:
-        wanted = ["intake", "trend", "top_customers", "all_meters", "usage_forecast"]
+        wanted = ["intake", "trend", "top_customers", "all_meters", "usage_forecast", "usage_decline"]
         assert order(filled.client.get("/").text) == wanted
     finally:
         filled.client.delete_cookie("fluxrate_panels")

@@ -48,8 +48,8 @@ class Behind:
 class AtRisk:
     """One currency; `buckets` has balance and number of invoices for each of BOUNDS, `items` the longest due first.
 
-    `behind` has the subscriptions of these invoices, the one with the oldest first, and `given_up` the UNCOLLECTIBLE
-    invoices that `uncollectible` is the sum of, in the order of `items`.
+    `behind` has the subscriptions of these invoices, the one with the oldest first, where they were asked for, and
+    `given_up` the UNCOLLECTIBLE invoices that `uncollectible` is the sum of, in the order of `items`.
     """
 
     currency: str
@@ -62,14 +62,21 @@ class AtRisk:
     items: tuple[Item, ...]
     behind: tuple[Behind, ...]
     given_up: tuple[Item, ...]
+    given_up_invoices: int
 
 
-def measure(unpaid: Iterable[Unpaid], carried: Mapping[int, int], today: int, limit: int) -> list[AtRisk]:
-    """What is at risk in each currency, with at most `limit` items each; `carried` is each subscription's MRR now."""
+def measure(
+    unpaid: Iterable[Unpaid], carried: Mapping[int, int], today: int, limit: int, *, behind: bool = False
+) -> list[AtRisk]:
+    """What is at risk in each currency, with at most `limit` items each; `carried` is each subscription's MRR now.
+
+    The subscriptions and what is given up are listed with `behind` alone: who wants the sums need not wait for them.
+    """
     by_currency: dict[str, list[Unpaid]] = {}
     for row in unpaid:
         by_currency.setdefault(row[2], []).append(row)
-    return [_of_currency(currency, rows, carried, today, limit) for currency, rows in sorted(by_currency.items())]
+    ordered = sorted(by_currency.items())
+    return [_of_currency(currency, rows, carried, today, limit, behind) for currency, rows in ordered]
 
 
 def bucket_of(days_past_due: int) -> int:
@@ -83,7 +90,9 @@ def days_of(place: int, today: int) -> tuple[int | None, int | None]:
     return None if most is None else today - most, None if least is None else today - least
 
 
-def _of_currency(currency: str, rows: list[Unpaid], carried: Mapping[int, int], today: int, limit: int) -> AtRisk:
+def _of_currency(
+    currency: str, rows: list[Unpaid], carried: Mapping[int, int], today: int, limit: int, behind: bool
+) -> AtRisk:
     sums, counts = [0] * len(BOUNDS), [0] * len(BOUNDS)
     opened: list[Unpaid] = []
     given_up: list[Unpaid] = []
@@ -97,18 +106,19 @@ def _of_currency(currency: str, rows: list[Unpaid], carried: Mapping[int, int], 
         sums[place] += row[3] - row[4]
         counts[place] += 1
         opened.append(row)
-    behind = _behind(opened, carried, today)
+    late = {row[6] for row in opened}
     return AtRisk(
         currency,
         sum(sums),
         sum(counts),
-        len(behind),
-        sum(each.mrr for each in behind),
+        len(late),
+        sum(carried.get(key, 0) for key in late),
         sum(row[3] - row[4] for row in given_up),
         tuple(zip(sums, counts, strict=True)),
         _items(opened, carried, today, limit),
-        tuple(behind[:limit]),
-        _items(given_up, carried, today, limit),
+        _behind(opened, carried, today, limit) if behind else (),
+        _items(given_up, carried, today, limit) if behind else (),
+        len(given_up),
     )
 
 
@@ -120,15 +130,19 @@ def _items(rows: list[Unpaid], carried: Mapping[int, int], today: int, limit: in
     )
 
 
-def _behind(rows: list[Unpaid], carried: Mapping[int, int], today: int) -> list[Behind]:
+def _behind(rows: list[Unpaid], carried: Mapping[int, int], today: int, limit: int) -> tuple[Behind, ...]:
     found: dict[int, list[int]] = {}
     for _, _, _, due, paid, due_date, subscription, customer in rows:
-        mine = found.setdefault(subscription, [customer, 0, 0, due_date])
-        mine[1] += due - paid
-        mine[2] += 1
-        mine[3] = min(mine[3], due_date)
-    every = [
-        Behind(key, customer, balance, count, today - oldest, carried.get(key, 0))
-        for key, (customer, balance, count, oldest) in found.items()
-    ]
-    return sorted(every, key=lambda each: (-each.days_past_due, -each.balance, each.subscription))
+        mine = found.get(subscription)
+        if mine is None:
+            found[subscription] = [due_date, paid - due, subscription, customer, 1]
+            continue
+        mine[0] = min(mine[0], due_date)
+        mine[1] += paid - due
+        mine[4] += 1
+    # The oldest first, of those of one date the largest balance.
+    first = sorted(found.values())[:limit]
+    return tuple(
+        Behind(subscription, customer, -minus, count, today - oldest, carried.get(subscription, 0))
+        for oldest, minus, subscription, customer, count in first
+    )

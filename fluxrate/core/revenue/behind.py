@@ -50,29 +50,27 @@ class Carried:
     items: tuple[Step, ...]
 
 
-def changes(steps: Steps, start: int, end: int, wanted: Sequence[str], limit: int) -> Changes:
-    """The changes of the `wanted` kinds within `[start, end)`."""
+def changes(steps: Steps, start: int, end: int, wanted: Sequence[str], limit: int, skip: int = 0) -> Changes:
+    """The changes of the `wanted` kinds within `[start, end)`; the items are those after the first `skip` ones."""
     inside = (steps.at >= start) & (steps.at < end)
     was = before(steps, steps.mrr)
-    found: list[Change] = []
-    amount = count = 0
-    for kind, of_kind in zip(MOVEMENTS, kinds(steps), strict=True):
-        if kind not in wanted:
-            continue
-        places = np.flatnonzero(inside & of_kind)
-        amount += int((steps.mrr - was)[places].sum())
-        count += len(places)
-        first = places[np.argsort(steps.at[places], kind="stable")][:limit].tolist()
-        found += [Change(*_who(steps, i), int(steps.at[i]), kind, int(was[i]), int(steps.mrr[i])) for i in first]
-    found.sort(key=lambda change: (change.at, change.subscription))
-    return Changes(steps.currency, amount, count, tuple(found[:limit]))
+    kind = np.full(len(steps.at), -1)
+    for place, of_kind in enumerate(kinds(steps)):
+        if MOVEMENTS[place] in wanted:
+            kind[inside & of_kind] = place
+    found = np.flatnonzero(kind >= 0)
+    shown = found[np.lexsort((steps.subscription[found], steps.at[found]))][skip : skip + limit].tolist()
+    items = tuple(
+        Change(*_who(steps, i), int(steps.at[i]), MOVEMENTS[kind[i]], int(was[i]), int(steps.mrr[i])) for i in shown
+    )
+    return Changes(steps.currency, int((steps.mrr - was)[found].sum()), len(found), items)
 
 
-def carried(steps: Steps, end: int, limit: int) -> Carried:
-    """What a point at `end` is made of."""
+def carried(steps: Steps, end: int, limit: int, skip: int = 0) -> Carried:
+    """What a point at `end` is made of; the items are those after the first `skip` ones."""
     places = np.flatnonzero(standing(steps, steps.at < end) & (steps.active > 0))
-    most = places[np.argsort(-steps.mrr[places], kind="stable")][:limit].tolist()
-    items = tuple(Step(*_who(steps, i), int(steps.at[i]), int(steps.mrr[i]), True) for i in most)
+    shown = places[np.argsort(-steps.mrr[places], kind="stable")][skip : skip + limit].tolist()
+    items = tuple(Step(*_who(steps, i), int(steps.at[i]), int(steps.mrr[i]), True) for i in shown)
     return Carried(steps.currency, int(steps.mrr[places].sum()), len(places), items)
 
 

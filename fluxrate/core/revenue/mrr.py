@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluxrate.core.amounts import divide
+from fluxrate.core.answers import Bucket
 from fluxrate.core.model import Number
 from fluxrate.core.revenue import money
 from fluxrate.core.revenue.model import WHOLE_DISCOUNT, Plan
@@ -49,9 +50,11 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The end of a bucket: MRR and active subscriptions there, and the movements within the bucket."""
+    """The end of a bucket `[start, end)`: MRR and active subscriptions there, and the movements within the bucket."""
 
     label: str
+    start: int
+    end: int
     mrr: int
     active_subscriptions: int
     movements: tuple[int, ...]
@@ -76,6 +79,16 @@ class Mrr:
     active_customers: int
     lost_subscriptions: int
     retained_mrr: int
+
+    @property
+    def buckets(self) -> list[Bucket]:
+        """The points as a chart takes them: MRR in the currency's own unit in the place of usage."""
+        return [
+            Bucket(
+                point.start, point.end, point.label, money.amount(point.mrr, self.currency), point.active_subscriptions
+            )
+            for point in self.points
+        ]
 
     @property
     def arr(self) -> int:
@@ -204,7 +217,7 @@ def measure(steps: Steps, edges: Sequence[int], labels: Sequence[str]) -> Mrr:
     at_start, at_end = standing(steps, early), standing(steps, bucket < count)
     return Mrr(
         steps.currency,
-        tuple(Point(*point) for point in zip(labels, carried, actives, movements, strict=True)),
+        tuple(Point(*point) for point in zip(labels, edges[:-1], edges[1:], carried, actives, movements, strict=True)),
         opening,
         int(turned[early].sum()),
         _customers(steps, at_start),

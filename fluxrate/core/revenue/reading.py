@@ -72,26 +72,31 @@ class Revenue:
         first_day: int | None = None,
         last_day: int | None = None,
         limit: int = 1_000,
+        with_subscriptions: bool = False,
     ) -> Risks:
-        """What is at risk now; only invoices that fall due from `first_day` to `last_day`, if these are given."""
+        """What is at risk now; only invoices that fall due from `first_day` to `last_day`, if these are given.
+
+        `with_subscriptions` lists the subscriptions behind them too, and what is given up.
+        """
         rows = self._store.invoices.unpaid(currency=currency, first_day=first_day, last_day=last_day)
         carried = self.carried(now)
-        data = at_risk.measure(rows, carried, day_of(zone, now), limit)
+        data = at_risk.measure(rows, carried, day_of(zone, now), limit, behind=with_subscriptions)
         items = [item for each in data for item in (*each.items, *each.given_up)]
         behind_them: list[_Item] = [*items, *(each for one in data for each in one.behind)]
         return self._named(data, behind_them, self._store.invoices.ids_of([item.invoice for item in items]))
 
     def changes(
-        self, window: Window, *, kind: str | None = None, currency: str | None = None, limit: int = 1_000
+        self, window: Window, *, kind: str | None = None, currency: str | None = None, limit: int = 1_000, skip: int = 0
     ) -> Named[Changes]:
         """The changes within the window that its movements are the sums of, or those of one kind of movement."""
         wanted = MOVEMENTS if kind is None else (kind,)
-        data = [behind.changes(each, window.start, window.end, wanted, limit) for each in self._of(currency)]
+        start, end = window.start, window.end
+        data = [behind.changes(each, start, end, wanted, limit, skip) for each in self._of(currency)]
         return self._named(data, [item for each in data for item in each.items])
 
-    def carriers(self, end: int, *, currency: str | None = None, limit: int = 1_000) -> Named[Carried]:
+    def carriers(self, end: int, *, currency: str | None = None, limit: int = 1_000, skip: int = 0) -> Named[Carried]:
         """The active subscriptions that the MRR of a point at this instant is the sum of."""
-        data = [behind.carried(each, end, limit) for each in self._of(currency)]
+        data = [behind.carried(each, end, limit, skip) for each in self._of(currency)]
         return self._named(data, [item for each in data for item in each.items])
 
     def currencies(self) -> list[str]:

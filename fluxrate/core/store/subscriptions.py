@@ -18,7 +18,7 @@ from fluxrate.core.model import Note
 from fluxrate.core.revenue.model import State, Subscription
 from fluxrate.core.store import named, trail
 from fluxrate.core.store.connect import Database
-from fluxrate.core.store.paging import Many, Page
+from fluxrate.core.store.paging import Many, Page, pieces
 from fluxrate.core.store.schema import plans, states, subscriptions
 
 _COLUMNS = tuple(subscriptions.c)
@@ -99,6 +99,16 @@ class Subscriptions:
     def ids_of(self, pks: Sequence[int]) -> dict[int, str]:
         """The public ids of these subscriptions."""
         return named.column_of(self._database, subscriptions, "id", pks)
+
+    def plan_names(self, pks: Sequence[int]) -> dict[int, str]:
+        """What the plan of each of these subscriptions is called; a key without a row is left out."""
+        query = select(subscriptions.c.pk, plans.c.name).join(plans, plans.c.pk == subscriptions.c.plan_pk)
+        found: dict[int, str] = {}
+        with self._database.read() as connection:
+            for piece in pieces(sorted(set(pks))):
+                rows = connection.execute(query.where(subscriptions.c.pk.in_(piece)))
+                found.update((pk, name) for pk, name in rows)
+        return found
 
     def create(
         self, values: Mapping[str, Any], history: Sequence[State], now: int, note: Note | None = None

@@ -88,6 +88,7 @@
     l: "[data-place=logs]",
     m: "[data-place=meters]",
     c: "[data-place=customers]",
+    r: "[data-place=revenue]",
     h: "[data-place=health]",
     a: "[data-place=audit]",
   };

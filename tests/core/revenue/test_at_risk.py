@@ -64,9 +64,10 @@ def test_generated_invoices():
 
 def check_behind(rows, code, carried) -> None:
     """With all items, the invoices, the subscriptions and what is given up each add up to their figure."""
-    (each,) = at_risk.measure([row for row in rows if row[2] == code], carried, 20_000, len(rows))
+    (each,) = at_risk.measure([row for row in rows if row[2] == code], carried, 20_000, len(rows), behind=True)
     assert sum(item.balance for item in each.items) == each.amount_due
     assert sum(item.balance for item in each.given_up) == each.uncollectible
+    assert len(each.given_up) == each.given_up_invoices
     assert sum(one.balance for one in each.behind) == each.amount_due
     assert sum(one.invoices for one in each.behind) == each.invoices
     assert sum(one.mrr for one in each.behind) == each.mrr

@@ -72,6 +72,7 @@ def test_each_change_is_told_as_it_was():
             assert told == sorted(wanted)
             some = behind.changes(steps, start, end, mrr.MOVEMENTS, 2)
             assert some.items == found.items[:2]
+            assert behind.changes(steps, start, end, mrr.MOVEMENTS, 2, 1).items == found.items[1:3]
             assert (some.amount, some.count) == (found.amount, found.count)
 
 

@@ -1,0 +1,46 @@
+"""Plans, subscriptions and invoices for the tests of the pages, made by the rules of the core."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from fluxrate.core.model import COMMAND_LINE
+from fluxrate.core.revenue import invoices, plans, subscriptions
+from tests.web.conftest import Instance
+
+
+def day(instance: Instance, ago: int) -> str:
+    """The date of so many days ago, in UTC."""
+    now = datetime.fromtimestamp(instance.services.clock() / 1e6, UTC)
+    return (now - timedelta(days=ago)).date().isoformat()
+
+
+def plan(instance: Instance, external_id: str, amount: str = "100.00", currency: str = "USD", name: str = "Gold"):
+    parts = instance.services
+    charge = {"charge_type": "FIXED", "name": name, "amount": amount}
+    fields = {"external_id": external_id, "name": name, "plan_type": "FIXED", "currency": currency}
+    fields |= {"billing_interval": "month", "charges": [charge]}
+    return plans.create(parts.store, parts.catalog.meter, fields, parts.clock())
+
+
+def subscribe(instance: Instance, external_id: str, customer: str, plan_id: str, ago: int, **more: object):
+    fields = {"customer_id": customer, "plan_id": plan_id, "start_date": day(instance, ago), **more}
+    parts = instance.services
+    return subscriptions.create(parts.store, {"external_id": external_id, **fields}, parts.clock())
+
+
+def turn(instance: Instance, external_id: str, ago: int, **fields: object):
+    """Change a subscription from so many days ago on."""
+    parts = instance.services
+    before = subscriptions.find(parts.store, external_id)
+    fields = {**fields, "effective_at": day(instance, ago)}
+    return subscriptions.change(parts.store, before, fields, parts.clock(), COMMAND_LINE)
+
+
+def bill(instance: Instance, external_id: str, subscription_id: str, amount: str, due_ago: int, **more: object):
+    """An OPEN invoice of one line that fell due so many days ago."""
+    lines = [{"description": "Base", "amount": amount}]
+    dates = {"issue_date": day(instance, due_ago + 14), "due_date": day(instance, due_ago)}
+    fields = {"subscription_id": subscription_id, "status": "OPEN", "lines": lines, **dates, **more}
+    parts = instance.services
+    return invoices.create(parts.store, {"external_id": external_id, **fields}, parts.clock())

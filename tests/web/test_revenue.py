@@ -1,0 +1,311 @@
+"""The revenue page: sections that come and fail alone, one currency at a time, and figures that open to their parts."""
+
+from __future__ import annotations
+
+import html as entities
+import json
+import re
+import shlex
+from decimal import Decimal
+
+import pytest
+
+from fluxrate.core import accounts
+from fluxrate.core.errors import Unavailable
+from fluxrate.core.revenue.reading import Revenue
+from tests.web.bills import bill, day, plan, subscribe, turn
+from tests.web.conftest import HOUR, instance_in, visible
+
+HTMX = {"HX-Request": "true"}
+SECTIONS = ["figures", "mrr", "at_risk", "decline"]
+
+
+@pytest.fixture(scope="module")
+def billed(tmp_path_factory):
+    """Two currencies, movements of every kind in 30 days, invoices of every age, one who uses less; read only."""
+    made = instance_in(tmp_path_factory.mktemp("billed"))
+    calls = made.meter("api_calls", "API calls")
+    people = {
+        ref: made.customer(ref, name) for ref, name in (("acme", "Acme Limited"), ("globex", None), ("airy", "Ai & ry"))
+    }
+    plan(made, "gold")
+    plan(made, "silver", "30.00", name="Silver")
+    plan(made, "yen", "1200", "JPY", name="Yen")
+    subscribe(made, "s1", "acme", "gold", 200, quantity=2)
+    subscribe(made, "s2", "globex", "gold", 100)
+    subscribe(made, "s3", "airy", "silver", 90)
+    subscribe(made, "s4", "airy", "silver", 20)
+    subscribe(made, "y1", "acme", "yen", 50)
+    turn(made, "s1", 15, quantity=3)
+    turn(made, "s2", 14, discount_percent="50")
+    turn(made, "s2", 10, status="CANCELED")
+    turn(made, "s2", 5, status="ACTIVE", discount_percent="0")
+    turn(made, "s3", 8, status="PAST_DUE")
+    turn(made, "s4", 3, status="PAUSED")
+    for name, amount, ago in (
+        ("i1", "100.00", -5),
+        ("i2", "40.00", 10),
+        ("i3", "7.25", 45),
+        ("i4", "11.00", 80),
+        ("i5", "3.00", 120),
+    ):
+        bill(made, name, "s3" if name != "i1" else "s1", amount, ago)
+    bill(made, "i6", "s2", "9.00", 200, status="UNCOLLECTIBLE")
+    bill(made, "i7", "s1", "500.00", 30, status="PAID")
+    for hours in range(24 * 9, 24 * 62, 24):
+        made.send(calls, people["globex"], 10, ago=hours * HOUR)
+        made.send(calls, people["acme"], 10, ago=hours * HOUR)
+    made.send(calls, people["globex"], 3, ago=72 * HOUR)
+    for hours in range(24, 24 * 8, 24):
+        made.send(calls, people["acme"], 10, ago=hours * HOUR)
+    yield made
+    made.services.close()
+
+
+def everything(instance, query: str = "") -> str:
+    """The page with all sections in it, as a browser without script gets it."""
+    return instance.client.get(f"/revenue?{query}{'&' if query else ''}panels=all").text
+
+
+def section(html: str, name: str) -> str:
+    return html.split(f'id="panel-{name}"')[1].split("</section>")[0]
+
+
+def cells(html: str, table: str) -> list[list[str]]:
+    body = html.split(table)[1].split("<tbody>")[1].split("</tbody>")[0]
+    return [[visible(cell) for cell in re.findall("<td.*?</td>", row, re.DOTALL)] for row in body.split("<tr>")[1:]]
+
+
+def test_the_page_has_a_place_for_each_section_and_each_answers_by_itself(billed):
+    html = billed.client.get("/revenue?group_by=week").text
+    found = re.findall(r'id="panel-(\w+)"[^>]*hx-get="([^"]+)" hx-trigger="load"', html)
+    assert [name for name, _ in found] == SECTIONS
+    for name, url in found:
+        assert entities.unescape(url) == f"/revenue/sections/{name}?group_by=week"
+        answer = billed.client.get(entities.unescape(url), headers=HTMX)
+        assert answer.status_code == 200
+        assert re.findall(r'id="panel-(\w+)"', answer.text) == [name]
+        assert "notice-bad" not in answer.text
+    assert 'content="0; url=/revenue?group_by=week&amp;panels=all"' in html
+    assert 'aria-current="page"' in re.search(r'<a class="place"[^>]*data-place="revenue"[^>]*>', html).group(0)
+
+
+def test_a_section_that_fails_says_so_and_the_others_stand(billed, monkeypatch):
+    def away(*args, **more):
+        raise Unavailable("The database is away.")
+
+    monkeypatch.setattr(Revenue, "at_risk", away)
+    html = everything(billed)
+    assert "The database is away." in section(html, "at_risk")
+    assert "MRR" in section(html, "figures")
+    assert html.count("notice-bad") == 1
+
+
+def test_the_headline_figures_and_their_change_since_the_windows_start(billed):
+    """At the end 300 + 100 + 30, at the start 200 + 100 + 30; of three subscriptions none is lost."""
+    text = visible(section(everything(billed), "figures"))
+    assert "MRR 430.00 USD +30.3% ARR 5,160.00 USD +30.3% Active subscriptions 3 no change ARPA 143.33 USD" in text
+    assert "Churn rate 0.0% 0 of 3 Net revenue retention 130.3% 430.00 of 330.00" in text
+    assert "12 × MRR" in text
+
+
+def test_currencies_are_tabs_and_never_added(billed):
+    html = everything(billed)
+    assert re.findall(r'class="tab" href="[^"]*"[^>]*>(\w+)</a>', html) == ["JPY", "USD"]
+    yen = everything(billed, "currency=jpy")
+    assert "MRR 1,200 JPY" in visible(section(yen, "figures"))
+    assert "No invoice of a subscription in JPY is unpaid." in visible(section(yen, "at_risk"))
+    wrong = billed.client.get("/revenue?currency=EUR")
+    assert wrong.status_code == 422
+    assert "there are JPY, USD" in visible(wrong.text)
+
+
+def test_movements_add_up_to_the_mrr_and_each_opens_to_its_changes(billed):
+    """Row by row MRR is that of the row before plus the five; behind every movement stand changes that sum to it."""
+    html = section(everything(billed), "mrr")
+    rows = cells(html, 'id="mrr-table"')
+    number = lambda text: Decimal(text.replace("−", "-").replace(",", "").replace("+", ""))  # noqa: E731
+    before = Decimal("330.00")
+    for row in rows:
+        assert number(row[1]) == before + sum(map(number, row[2:7])), row
+        before = number(row[1])
+    assert before == Decimal("430.00")
+    links = re.findall(r'href="(/revenue/changes[^"]*kind=\w+)"[^>]*>([−+][0-9.,]+)</a>', html)
+    assert len(links) == 6 + 5, "six days with a movement, and the five over the whole window"
+    for url, figure in links:
+        page = billed.client.get(entities.unescape(url))
+        assert page.status_code == 200
+        head = re.search(r'results-head">\s*<span class="figures"><b>([^<]+)</b>', page.text).group(1)
+        assert head == figure, url
+        amounts = [number(row[-1]) for row in cells(page.text, "<table")]
+        assert sum(amounts) == number(figure)
+
+
+def test_mrr_opens_to_the_subscriptions_it_is_made_of(billed):
+    html = everything(billed)
+    url = entities.unescape(re.search(r'href="(/revenue/subscriptions[^"]+)"', section(html, "figures")).group(1))
+    page = billed.client.get(url).text
+    assert "430.00 USD 3 active subscriptions" in visible(page)
+    assert [(row[0], row[-1]) for row in cells(page, "<table")] == [
+        ("Acme Limited", "300.00"),
+        ("globex", "100.00"),
+        ("Ai &amp; ry", "30.00"),
+    ]
+
+
+def test_what_is_at_risk_by_age_and_by_subscription(billed):
+    html = section(everything(billed), "at_risk")
+    assert [row[:3] for row in cells(html, 'class="sheet ages"')] == [
+        ["Not due yet", "1", "100.00"],
+        ["1–30 days past due", "1", "40.00"],
+        ["31–60 days past due", "1", "7.25"],
+        ["61–90 days past due", "1", "11.00"],
+        ["91 days past due and more", "1", "3.00"],
+    ]
+    text = visible(html)
+    assert "Amount due 5 161.25" in text
+    assert "Subscriptions 2 MRR they carry 330.00 USD Uncollectible 9.00 USD" in text
+    assert cells(html, "list behind") == [
+        ["Ai &amp; ry", "Silver", "4", "120 days", "30.00", "61.25"],
+        ["Acme Limited", "Gold", "1", "not due", "300.00", "100.00"],
+    ]
+
+
+def test_every_age_opens_to_its_invoices(billed):
+    html = section(everything(billed), "at_risk")
+    ages = dict(re.findall(r'href="(/revenue/invoices[^"]*age=[^"]+)"[^>]*tabindex="-1">([0-9.,]+)<', html))
+    assert len(ages) == 5
+    for url, figure in ages.items():
+        page = billed.client.get(entities.unescape(url)).text
+        assert f"{figure} USD 1 invoice Now, in UTC" in visible(page)
+        assert [row[-1] for row in cells(page, "<table")] == [figure]
+    lost = billed.client.get("/revenue/invoices?age=uncollectible").text
+    assert "9.00 USD 1 invoice" in visible(lost)
+    assert "161.25 USD 5 invoices" in visible(billed.client.get("/revenue/invoices").text)
+
+
+def test_tables_are_there_as_csv_with_the_same_sum(billed):
+    html = everything(billed)
+    tables = {entities.unescape(url) for url in re.findall(r'href="(/api/v1/revenue/[^"]+)"', html)}
+    assert {url.split("?")[0].removeprefix("/api/v1/revenue/") for url in tables} == {"mrr", "at-risk", "decline"}
+    for url in tables:
+        answer = billed.client.get(url)
+        assert answer.status_code == 200, answer.text
+        assert answer.content_type.startswith("text/csv")
+    for path, column, total in (
+        ("changes", -1, "100.00"),
+        ("subscriptions", -2, "430.00"),
+        ("invoices?age=31-60", 5, "7.25"),
+    ):
+        page = billed.client.get(f"/revenue/{path}").text
+        url = entities.unescape(re.search(r'href="(/api/v1/revenue/[^"]+)"', page).group(1))
+        rows = [line.split(",") for line in billed.client.get(url).text.splitlines()[1:]]
+        assert sum(Decimal(row[column]) for row in rows) == Decimal(total), path
+
+
+def test_usage_decline_says_its_rule_and_leads_to_the_events(billed):
+    html = section(everything(billed), "decline")
+    assert "less than half of their baseline" in visible(html)
+    assert [row[:2] + row[4:] for row in cells(html, "list declines")] == [
+        ["globex API calls", "API calls", "−95.5%", "100.00"]
+    ]
+    recent, before = (entities.unescape(url) for url in re.findall(r'class="plain" href="(/logs[^"]+)"', html))
+    assert "customer_id=globex" in recent
+    shown = r"(\d+) (?:of [\d,]+ )?events? · .*? Sum ([\d,]+)"
+    assert re.search(shown, visible(billed.client.get(recent).text)).groups() == ("1", "3")
+    events, total = map(int, re.search(shown, visible(billed.client.get(before).text)).groups())
+    told = re.search(r'title="Show the events behind it: (\d+) in 8 weeks">([0-9.]+)<', html)
+    assert total == int(told[1]) == Decimal(told[2]) * 8 == 10 * events
+
+
+def test_a_window_in_another_zone_keeps_its_links_exact(billed):
+    html = everything(
+        billed, f"timezone=Asia/Kathmandu&start_date={day(billed, 12)}&end_date={day(billed, 2)}&group_by=week"
+    )
+    url = entities.unescape(re.findall(r'href="(/revenue/changes[^"]+)"', section(html, "mrr"))[0])
+    assert "timezone=Asia%2FKathmandu" in url
+    assert billed.client.get(url).status_code == 200
+
+
+def test_a_list_of_many_pages(tmp_path):
+    """Sum and count are of everything; a page that is not there says so."""
+    made = instance_in(tmp_path)
+    made.customer("acme", None)
+    plan(made, "p", "1.00")
+    for i in range(53):
+        subscribe(made, f"s{i}", "acme", "p", 3)
+    second = made.client.get("/revenue/changes?page=2").text
+    assert "+53.00 USD 53 changes" in visible(second)
+    assert len(cells(second, "<table")) == 3
+    assert "This list has no such page" in visible(made.client.get("/revenue/changes?page=9").text)
+    made.services.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("changes?kind=growth", "kind is one of new, expansion"),
+        ("invoices?age=old", "age is one of not-due, 1-30"),
+        ("changes?customer_id=acme", "This page has no parameter"),
+        ("subscriptions?start_date=2025-02-30", "From is a date"),
+    ],
+)
+def test_what_cannot_be_read_is_said(billed, query, said):
+    answer = billed.client.get(f"/revenue/{query}")
+    assert answer.status_code == 422
+    assert said in visible(answer.text)
+
+
+def test_a_section_without_htmx_leads_to_its_page(billed):
+    answer = billed.client.get("/revenue/sections/mrr?currency=JPY")
+    assert (answer.status_code, answer.location) == (302, "/revenue?currency=JPY#panel-mrr")
+    assert billed.client.get("/revenue/sections/nothing", headers=HTMX).status_code == 404
+    assert billed.client.get("/revenue/sections/mrr?currency=EUR", headers=HTMX).status_code == 422
+
+
+def test_without_subscriptions_the_page_says_what_would_fill_it(empty):
+    for path in ("changes", "subscriptions", "invoices"):
+        assert empty.client.get(f"/revenue/{path}").status_code == 200
+    text = visible(empty.client.get("/revenue").text)
+    assert "No subscriptions yet" in text
+    assert "curl -X POST http://localhost/api/v1/plans" in text
+    check_what_the_page_tells(empty)
+
+
+def check_what_the_page_tells(instance):
+    """The two commands of the empty page, sent as they stand there, fill it."""
+    key = accounts.create_key(instance.services.store, "k", ("admin",), instance.services.clock())[1]
+    instance.customer("acme", None)
+    told = [
+        entities.unescape(text)
+        for text in re.findall("<code>(curl.*?)</code>", instance.client.get("/revenue").text, re.DOTALL)
+    ]
+    assert len(told) == 2
+    for command in told:
+        words = shlex.split(command.replace("\\\n", " "))
+        method, url, body = words[2], words[3], words[words.index("-d") + 1]
+        sent = instance.app.test_client().open(
+            url.removeprefix("http://localhost"), method=method, json=json.loads(body), headers={"X-API-Key": key}
+        )
+        assert sent.status_code == 201, sent.text
+    assert "49.00" in visible(everything(instance))
+
+
+def test_panels_on_the_dashboard(billed, empty):
+    html = billed.client.get("/?panels=all").text
+    mrr = visible(section(html, "mrr"))
+    assert "USD 3 active" in mrr
+    assert "430.00 USD a month" in mrr
+    assert "JPY 1 active" in mrr
+    risk = section(html, "revenue_at_risk")
+    assert "Amount due 161.25" in visible(risk)
+    url = entities.unescape(re.search(r'href="(/revenue/invoices[^"]*age=1-30[^"]*)"', risk).group(1))
+    assert "40.00 USD 1 invoice" in visible(billed.client.get(url).text)
+    assert "globex" in visible(section(html, "usage_decline"))
+    empty.meter("m", "M")
+    bare = empty.client.get("/?arrange=1").text
+    assert "panel-mrr" not in bare
+    assert "Hide MRR" not in bare
+    assert "Hide MRR" in billed.client.get("/?arrange=1").text
+    assert "panel-revenue_at_risk" not in bare
+    assert "panel-mrr" not in empty.client.get("/?panels=all").text
