@@ -56,6 +56,29 @@ def fill_billing(store: Store) -> None:
 
 
 class BillingContract(StoreCase):
+    def test_what_has_changed_among_all_subscriptions(self, store: Store) -> None:
+        """Every change gives another edition, and versions that tell which rows; these come with their histories."""
+        plan = make_plan(store)
+        editions = [store.subscriptions.edition_of_rows()]
+        first, second = (make_subscription(store, plan, name) for name in ("sub-1", "sub-2"))
+        editions.append(store.subscriptions.edition_of_rows())
+        assert store.subscriptions.versions() == {first.pk: 1, second.pk: 1}
+        changed = store.subscriptions.update(first, {"period_start": NOW}, [], NOW)
+        editions.append(store.subscriptions.edition_of_rows())
+        state = State(NOW, "PAUSED", plan.pk, 2)
+        second = store.subscriptions.update(second, {"status": "PAUSED"}, [state], NOW)
+        editions.append(store.subscriptions.edition_of_rows())
+        assert store.subscriptions.versions() == {first.pk: 2, second.pk: 2}
+        found = {row.pk: (row, history) for row, history in store.subscriptions.by_pks([first.pk, second.pk, 99_999])}
+        assert found[first.pk] == (changed, store.subscriptions.history(first.pk))
+        assert found[second.pk] == (second, store.subscriptions.history(second.pk))
+        assert found[second.pk][1][-1] == state
+        store.subscriptions.delete(second.pk)
+        make_subscription(store, plan, "sub-2")
+        editions.append(store.subscriptions.edition_of_rows())
+        assert len(set(editions)) == len(editions)
+        assert store.subscriptions.by_pks([]) == []
+
     def test_what_is_billed_comes_back_as_it_was_given(self, store: Store) -> None:
         """Every field of plan, subscription, history and invoice, by id in any case and by external id."""
         plan = make_plan(store)

@@ -136,7 +136,8 @@ def _summed(book: Book, stands: Sequence[tuple[Entry, Standing]], costs_: _Costs
             continue
         code = entry.subscription.currency
         into = sums.setdefault(code, Ahead(code))
-        fixed = 0 if found.open is None else book.fixed(found.state)
+        fixed, monthly = (0, 0) if found.open is None else book.worth(found.state)
+        into.mrr += monthly
         if _within(found.period, ends):
             into.current.count(fixed, expected, certain)
         if found.open is not None and _within(found.following, ends):

@@ -1,7 +1,7 @@
 """Every subscription with its history, kept from one question to the next: what figures of all of them start from.
 
-Plans that subscriptions are or were on keep their charges, interval and currency, so the edition of the subscriptions
-says whether all of it is still the same.
+Each subscription has a version, so that only those are read again that have changed. Plans that subscriptions are or
+were on keep their charges, interval and currency.
 """
 
 from __future__ import annotations
@@ -13,18 +13,16 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from fluxrate.core.engine import Engine
-from fluxrate.core.revenue.model import CHARGE_TYPES, WHOLE_DISCOUNT, Plan, State, Subscription
-from fluxrate.core.revenue.money import nearest
-from fluxrate.core.revenue.mrr import CARRYING
+from fluxrate.core.revenue.model import Plan, State, Subscription
+from fluxrate.core.revenue.mrr import CARRYING, of_plan, of_subscription
 from fluxrate.core.revenue.periods import Periods, Stretch, stretches
-from fluxrate.core.revenue.usage import FindMeter, Metered, Part, metered, parts_of
+from fluxrate.core.revenue.pricing import Tariff
+from fluxrate.core.revenue.usage import FindMeter, Metered, Part, metered, parts_of, tariffs
 from fluxrate.core.store import Store
 
 EVER = 1 << 62
 _KEPT = 16
 """Periods of a subscription that are kept: a year of months, and a few."""
-_FIXED = CHARGE_TYPES[0]
-
 Period = tuple[int, int]
 
 
@@ -100,22 +98,20 @@ class Book:
     entries: tuple[Entry, ...]
     plans: Mapping[int, Plan]
     metered: Mapping[int, tuple[Metered, ...]]
-    _fixed: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    _known: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict)
 
-    def fixed(self, state: State) -> int:
-        """What a whole period of the state's plan costs without usage: its ACTIVE FIXED charges times the quantity,
-        less the discount, rounded once.
+    def worth(self, state: State) -> tuple[int, int]:
+        """What a whole period costs without usage, and the MRR of it: the ACTIVE FIXED charges of the state's plan
+        times the quantity, less the discount, each rounded once.
         """
         terms = (state.plan_pk, state.quantity, state.discount)
-        found = self._fixed.get(terms)
+        found = self._known.get(terms)
         if found is None:
-            amounts = (
-                each.amount or 0
-                for each in self.plans[state.plan_pk].charges
-                if (each.charge_type, each.status) == (_FIXED, "ACTIVE")
-            )
-            exact = Fraction(sum(amounts) * state.quantity * (WHOLE_DISCOUNT - state.discount), WHOLE_DISCOUNT)
-            found = self._fixed[terms] = nearest(exact)
+            plan = self.plans[state.plan_pk]
+            period = sum(each.amount or 0 for each in plan.charges if each.status == "ACTIVE")
+            exact = (Fraction(period), of_plan(plan))
+            fixed, monthly = (of_subscription(each, state.quantity, state.discount) for each in exact)
+            found = self._known[terms] = (fixed, monthly)
         return found
 
 
@@ -126,25 +122,41 @@ class Books:
         self._store = store
         self._engine = engine
         self._meter = meter
-        self._kept: tuple[tuple[int, int, int], Book] = ((-1, -1, -1), Book((), {}, {}))
+        self._kept = _Kept((-1, -1, -1), {}, {}, {})
 
     def now(self) -> Book:
-        """The book, read anew if a subscription has changed."""
+        """The book; of the subscriptions those are read that have changed."""
+        kept = self._read()
+        # Meters may change until they have events, so they are looked up each time.
+        charges = {pk: metered(plan, kept.tariffs[pk], self._engine, self._meter) for pk, plan in kept.plans.items()}
+        return Book(tuple(kept.entries.values()), kept.plans, charges)
+
+    def _read(self) -> _Kept:
         edition = self._store.subscriptions.edition_of_rows()
-        known, kept = self._kept
-        if known == edition:
+        kept = self._kept
+        if kept.edition == edition:
             return kept
-        # The histories first: whatever they point at was there before them. What came after the edition was read is
-        # read again next time.
-        histories: dict[int, list[State]] = {}
-        for row in sorted(self._store.subscriptions.histories(), key=lambda row: row[1]):
-            histories.setdefault(row[0], []).append(State(*row[1:]))
-        rows = self._store.subscriptions.every()
+        versions = self._store.subscriptions.versions()
+        entries = {pk: entry for pk, entry in kept.entries.items() if entry.subscription.version == versions.get(pk)}
+        rows = self._store.subscriptions.by_pks([pk for pk in versions if pk not in entries])
+        # The plans last: whatever the histories point at is there by now. What came after the edition was read is read
+        # again next time.
         plans = {plan.pk: plan for plan in self._store.plans.all()}
-        entries = tuple(_entry(row, tuple(histories[row.pk]), plans) for row in rows if row.pk in histories)
-        book = Book(entries, plans, {pk: metered(plan, self._engine, self._meter) for pk, plan in plans.items()})
-        self._kept = (edition, book)
-        return book
+        entries |= {row.pk: _entry(row, tuple(history), plans) for row, history in rows if history}
+        used = {state.plan_pk for entry in entries.values() for state in entry.history}
+        plans = {pk: plan for pk, plan in plans.items() if pk in used}
+        kept = _Kept(edition, dict(sorted(entries.items())), plans, {pk: tariffs(plan) for pk, plan in plans.items()})
+        self._kept = kept
+        return kept
+
+
+class _Kept(NamedTuple):
+    """What is read from the store: subscriptions by key, and the plans that some of them are or were on."""
+
+    edition: tuple[int, int, int]
+    entries: dict[int, Entry]
+    plans: dict[int, Plan]
+    tariffs: dict[int, tuple[Tariff | None, ...]]
 
 
 def _entry(row: Subscription, history: tuple[State, ...], plans: Mapping[int, Plan]) -> Entry:

@@ -113,11 +113,7 @@ class Revenue:
         """What the current and the next billing periods will come to in each currency, and the sequence it covers; only
         periods that end within the range `ends`, if it is given.
         """
-        found, as_of = ahead.ahead(self._books.now(), self._engine, now, currency=currency, ends=ends)
-        carried = {steps.currency: sum(mrr.at_instant(steps, now).values()) for steps in self.steps()}
-        for each in found:
-            each.mrr = carried.get(each.currency, 0)
-        return found, as_of
+        return ahead.ahead(self._books.now(), self._engine, now, currency=currency, ends=ends)
 
     def usage(
         self, window: Window, group: str, now: int, currency: str | None = None

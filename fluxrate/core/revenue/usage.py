@@ -64,15 +64,23 @@ class Metered:
     places: int
 
 
-def metered(plan: Plan, engine: Engine, meter: FindMeter) -> tuple[Metered, ...]:
-    """The ACTIVE USAGE charges of a plan."""
+def tariffs(plan: Plan) -> tuple[Tariff | None, ...]:
+    """The prices of each charge of a plan that is ACTIVE and USAGE."""
+    return tuple(
+        Tariff(charge, plan.currency) if charge.meter_id and charge.status == "ACTIVE" else None
+        for charge in plan.charges
+    )
+
+
+def metered(plan: Plan, prices: Sequence[Tariff | None], engine: Engine, meter: FindMeter) -> tuple[Metered, ...]:
+    """The charges of a plan that have a price of usage, with their meters as they are now."""
     found = []
-    for charge in plan.charges:
-        of = meter(charge.meter_id) if charge.meter_id and charge.status == "ACTIVE" else None
-        if of is not None:
+    for charge, tariff in zip(plan.charges, prices, strict=True):
+        of = meter(charge.meter_id) if tariff is not None and charge.meter_id else None
+        if of is not None and tariff is not None:
             metric = engine.metric_of(of)
             places = of.decimals if metric.additive else of.decimals + _MORE_PLACES
-            found.append(Metered(charge, of, Tariff(charge, plan.currency), metric.additive, places))
+            found.append(Metered(charge, of, tariff, metric.additive, places))
     return tuple(found)
 
 

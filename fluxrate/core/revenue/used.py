@@ -10,7 +10,7 @@ from fluxrate.core.engine import Engine
 from fluxrate.core.revenue.book import Book
 from fluxrate.core.revenue.model import Plan, State, Subscription
 from fluxrate.core.revenue.periods import Periods
-from fluxrate.core.revenue.usage import FindMeter, Part, Priced, costs, metered, parts_of, parts_within, priced
+from fluxrate.core.revenue.usage import FindMeter, Part, Priced, costs, metered, parts_of, parts_within, priced, tariffs
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def of_subscription(
     start, end = Periods(subscription, history, plans).at(at)
     until = max(start, min(end, now))
     parts = parts_of(subscription.customer_pk, history, start, until)
-    charges = {part.plan: metered(plans[part.plan], engine, meter) for part in parts}
+    charges = {part.plan: metered(plans[part.plan], tariffs(plans[part.plan]), engine, meter) for part in parts}
     covered = engine.as_of() if as_of is None else as_of
     lines = tuple(
         line for part in parts for line in priced(engine, part, plans[part.plan], charges[part.plan], covered)

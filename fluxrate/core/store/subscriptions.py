@@ -80,9 +80,26 @@ class Subscriptions:
             versions = connection.execute(select(func.sum(subscriptions.c.version))).scalar_one()
         return *self.edition(), int(versions or 0)
 
-    def every(self) -> Many[Subscription]:
-        """Every subscription in the order they were made."""
-        return [Subscription(*row) for row in named.rows_of(self._database, select(*_COLUMNS).order_by(_COLUMNS[0]))]
+    def versions(self) -> dict[int, int]:
+        """By the pk of each subscription its version."""
+        return dict(named.rows_of(self._database, select(subscriptions.c.pk, subscriptions.c.version)))
+
+    def by_pks(self, pks: Sequence[int]) -> Many[tuple[Subscription, Many[State]]]:
+        """These subscriptions with their histories; one without a row is left out.
+
+        A history is never older than its row: one that was changed in between shows by its version, which is then old.
+        """
+        found: dict[int, tuple[Subscription, Many[State]]] = {}
+        for piece in pieces(pks):
+            rows = named.rows_of(self._database, select(*_COLUMNS).where(subscriptions.c.pk.in_(piece)))
+            found |= {row[0]: (Subscription(*row), []) for row in rows}
+        c = states.c
+        columns = (c.subscription_pk, c.at, c.status, c.plan_pk, c.quantity, c.discount)
+        for piece in pieces(list(found)):
+            query = select(*columns).where(c.subscription_pk.in_(piece)).order_by(*_IN_ORDER)
+            for pk, *state in named.rows_of(self._database, query):
+                found[pk][1].append(State(*state))
+        return list(found.values())
 
     def histories(self, after: int = 0, upto: int = 1 << 62) -> Many[tuple[int, int, str, int, int, int]]:
         """Every state of every subscription in the order they were added, of those with keys beyond `after` up to

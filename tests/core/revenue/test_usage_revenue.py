@@ -295,4 +295,23 @@ def test_what_lies_ahead(world, ends):
             for mine, rows in zip((each.current, each.next), wanted[each.currency], strict=True):
                 assert [mine.subscriptions, mine.fixed, mine.usage, mine.used] == rows
                 assert mine.certain <= mine.total
+        carried = world.parts.revenue.mrr(Window(NOW - DAY, NOW + 1, "UTC"), "month")
+        assert {each.currency: each.mrr for each in found} == {each.currency: each.mrr for each in carried}
     assert [each.currency for each in world.parts.revenue.forecast(NOW, currency="JPY")[0]] == ["JPY"]
+
+
+def test_only_what_has_changed_is_read_again(world):
+    """A subscription that was changed is another entry, and the others are those that were there before."""
+    books, store = world.parts.revenue._books, world.parts.store
+    before = {entry.subscription.pk: entry for entry in books.now().entries}
+    assert list(before) == sorted(world.subscriptions)
+    pk = next(iter(before))
+    row = before[pk].subscription
+    at = max(NOW, before[pk].history[-1].at) + 1
+    state = State(at, "PAUSED", row.plan_pk, row.quantity)
+    changed = store.subscriptions.update(row, {"status": "PAUSED"}, [state], NOW)
+    after = {entry.subscription.pk: entry for entry in books.now().entries}
+    assert {key for key, entry in after.items() if entry is not before[key]} == {pk}
+    assert (after[pk].subscription, after[pk].history) == (changed, (*before[pk].history, state))
+    store.subscriptions.delete(pk)
+    assert pk not in {entry.subscription.pk for entry in books.now().entries}
