@@ -38,6 +38,8 @@ QUESTIONS = (
     ("MRR of two years by month", "/revenue/mrr?start_date={year}&group_by=month"),
     ("MRR of two years by day", "/revenue/mrr?start_date={year}"),
     ("MRR of two years by day, one currency, as a table", "/revenue/mrr?start_date={year}&currency=USD&format=csv"),
+    ("the changes of two years, 1,000 of each currency", "/revenue/mrr/changes?start_date={year}"),
+    ("the subscriptions that MRR is made of, 1,000 of each", "/revenue/mrr/subscriptions"),
     ("revenue at risk", "/revenue/at-risk"),
     ("revenue at risk, every invoice listed", "/revenue/at-risk?limit=10000"),
     ("revenue at risk, one currency, due this quarter", "/revenue/at-risk?currency=EUR&start_date={quarter}"),

@@ -289,6 +289,10 @@ def test_metered_prices_are_usage_of_the_meter_they_name(parts):
             },
             "55",
         ),
+        (
+            {"discount": {"id": "di_1", "coupon": {"percent_off": 20, "duration": "forever"}}, "discounts": ["di_1"]},
+            "20",
+        ),
         ({"discounts": [{"id": "di_1", "coupon": {"percent_off": 50, "duration": "once"}}]}, "0"),
         ({"discounts": [{"id": "di_1", "end": FEB, "coupon": {"percent_off": 50, "duration": "repeating"}}]}, "0"),
     ],

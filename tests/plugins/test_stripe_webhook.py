@@ -124,6 +124,9 @@ def test_the_signature_is_of_the_body_as_it_is_read(hook):
         (event(subscription(items={"data": []})), 400, "at least one item"),
         (event(subscription(items={"data": [3]})), 422, "list of objects"),
         (event(subscription(customer=None)), 422, "customer"),
+        (event(subscription(customer="a\0b")), 422, "customer"),
+        (event(subscription("sub\0")), 422, "id of a Stripe subscription"),
+        (event(subscription("x" * 300)), 400, "external_id"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name(hook, body, status, said):

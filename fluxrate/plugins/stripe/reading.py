@@ -39,9 +39,17 @@ def text_of(thing: Thing, name: str) -> str | None:
     return found
 
 
+def name_of(thing: Thing, name: str) -> str | None:
+    """A text that something is looked up by, or None. (PostgreSQL takes no NUL, not even in a question.)"""
+    found = text_of(thing, name)
+    if found is not None and "\0" in found:
+        raise _wrong(thing, name, "a text without NUL")
+    return found
+
+
 def needed(thing: Thing, name: str) -> str:
     """A text that has to be there."""
-    found = text_of(thing, name)
+    found = name_of(thing, name)
     if not found:
         raise _wrong(thing, name, "a text")
     return found
@@ -93,7 +101,7 @@ def listed(thing: Thing, name: str) -> list[Thing]:
 def id_of(thing: Thing, name: str) -> str | None:
     """The id of what is referred to, expanded or not."""
     found = thing.get(name)
-    return needed(found, "id") if isinstance(found, Mapping) else text_of(thing, name)
+    return needed(found, "id") if isinstance(found, Mapping) else name_of(thing, name)
 
 
 def expanded(thing: Thing, name: str) -> Thing:
@@ -104,7 +112,7 @@ def expanded(thing: Thing, name: str) -> Thing:
 
 def note_of(thing: Thing, name: str) -> str | None:
     """A text of the object's metadata; an empty one is none."""
-    return text_of(inner(thing, "metadata"), name) or None
+    return name_of(inner(thing, "metadata"), name) or None
 
 
 def currency_of(thing: Thing) -> str:

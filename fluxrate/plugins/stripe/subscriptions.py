@@ -106,12 +106,14 @@ def _discount(subscription: Thing, at: int, say: Say) -> Decimal:
 
 
 def _percent(discount: Any, at: int, seen: set[str], say: Say) -> Decimal:
+    if isinstance(discount, str) and discount in seen:
+        return Decimal(0)
     if not isinstance(discount, dict):
         say(f"What is off by the discount {text.show(discount)} did not come (expand discounts), so it does not count.")
         return Decimal(0)
     name = text_of(discount, "id") or ""
     end = instant_of(discount, "end")
-    # Until 2024 the newest one stands in `discount`, too.
+    # Until 2025 the newest one stands in `discount`, too.
     if name in seen or (end is not None and end <= at):
         return Decimal(0)
     seen.add(name)
