@@ -62,6 +62,6 @@ def _at_risk_height(context: PanelContext) -> int | None:
 
 PANELS = (
     Panel("revenue_at_risk", "Revenue at risk", "panels/at_risk.html", at_risk, rank=25, height=_at_risk_height),
-    Panel("mrr", "MRR", "panels/mrr.html", mrr, rank=35, height=_mrr_height),
-    Panel("usage_decline", "Usage decline", "panels/decline.html", decline, rank=45, height=221),
+    Panel("mrr", "MRR", "panels/mrr.html", mrr, rank=36, height=_mrr_height),
+    Panel("usage_decline", "Usage decline", "panels/decline.html", decline, rank=37, height=221),
 )
