@@ -1,5 +1,5 @@
 """`GET /revenue`: one currency over one window, in sections that are each asked for and limited by themselves: the
-figures, MRR with what moved it, what is unpaid, whose usage fell.
+figures, MRR with what moved it, usage apart, what is unpaid, what lies ahead, whose usage fell.
 
 Currencies are tabs and never added together. Every figure leads to what it is made of (`web/revenue_lists`), and every
 table is there as CSV.
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from flask import Response, redirect, render_template, request, url_for
 
-from fluxrate.core import trends
+from fluxrate.core import calendar, trends
+from fluxrate.core.answers import Bucket
 from fluxrate.core.calendar import Window
 from fluxrate.core.decline import RULE, declines
 from fluxrate.core.errors import NotFound
@@ -25,6 +27,7 @@ from fluxrate.core.text import show
 from fluxrate.http.auth import page_access
 from fluxrate.plugin import services
 from fluxrate.web import boxes, fragments, periods
+from fluxrate.web.bars import Series
 from fluxrate.web.boxes import Box, Wanted
 from fluxrate.web.links import WINDOW, canonical
 from fluxrate.web.movements import Moved
@@ -151,6 +154,29 @@ def at_risk(asked: Asked) -> Mapping[str, Any]:
     return {"found": mine, "names": found, "plans": plans, "largest": largest}
 
 
+def usage(asked: Asked) -> Mapping[str, Any]:
+    """What the usage of billing periods cost, by when they ended."""
+    window, code = asked.window, asked.currency
+    found, _ = services().revenue.usage(window, asked.group, asked.now, code)
+    mine = next(iter(found), None)
+    edges = calendar.buckets(window, asked.group).edges.tolist()
+    buckets = [
+        Bucket(start, end, one.label, money.amount(one.amount, code), one.periods)
+        for start, end, one in zip(edges, edges[1:], mine.buckets if mine else (), strict=False)
+    ]
+    drawn = periods.points(buckets, asked.group, window.zone, asked.now)
+    series = [Series("Usage revenue", [point.value for point in drawn])]
+    return {"found": mine, "drawn": drawn, "series": series, "group": asked.group}
+
+
+def ahead(asked: Asked) -> Mapping[str, Any]:
+    """What the billing periods that run now and the next ones will come to."""
+    found, _ = services().revenue.forecast(asked.now, currency=asked.currency)
+    mine = next(iter(found), None)
+    each = (mine.current, mine.next) if mine else ()
+    return {"found": mine, "shares": [Decimal(one.certain) / one.total if one.total else None for one in each]}
+
+
 def decline(asked: Asked) -> Mapping[str, Any]:
     """The customers whose usage fell, by the last whole days of the window, with what they carry in this currency."""
     parts = services()
@@ -164,7 +190,9 @@ def decline(asked: Asked) -> Mapping[str, Any]:
 SECTIONS = (
     Section("figures", "Figures", figures, 110, place="main"),
     Section("mrr", "Monthly recurring revenue", mrr, 690),
+    Section("usage", "Usage revenue", usage, 300),
     Section("at_risk", "Revenue at risk", at_risk, 480),
+    Section("ahead", "Revenue forecast", ahead, 230),
     Section("decline", "Usage decline", decline, 300),
 )
 

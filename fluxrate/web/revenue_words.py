@@ -65,6 +65,6 @@ def csv(window: Window, currency: str, name: str, **more: Any) -> str:
         del asked["start_date"]
     if name == "decline":
         del asked["currency"]
-    if name == "at-risk":
+    if name in ("at-risk", "forecast"):
         asked = {"timezone": window.zone, "currency": currency}
     return canonical(f"/api/v1/revenue/{name}", asked | more | {"format": "csv"})

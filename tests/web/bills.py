@@ -23,6 +23,16 @@ def plan(instance: Instance, external_id: str, amount: str = "100.00", currency:
     return plans.create(parts.store, parts.catalog.meter, fields, parts.clock())
 
 
+def hybrid(instance: Instance, external_id: str, meter: str, amount: str, unit_price: str):
+    """A plan in USD of a fixed charge and one for each unit of a meter."""
+    parts = instance.services
+    base = {"charge_type": "FIXED", "name": "Base", "amount": amount}
+    usage = {"charge_type": "USAGE", "name": "Usage", "meter_id": meter, "unit_price": unit_price}
+    fields = {"external_id": external_id, "name": "Hybrid", "plan_type": "HYBRID", "currency": "USD"}
+    fields |= {"billing_interval": "month", "charges": [base, usage]}
+    return plans.create(parts.store, parts.catalog.meter, fields, parts.clock())
+
+
 def subscribe(instance: Instance, external_id: str, customer: str, plan_id: str, ago: int, **more: object):
     fields = {"customer_id": customer, "plan_id": plan_id, "start_date": day(instance, ago), **more}
     parts = instance.services

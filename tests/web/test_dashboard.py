@@ -15,7 +15,7 @@ from fluxrate.plugin import Panel, Plugin
 from tests.web.conftest import HOUR, instance_in, visible
 
 HTMX = {"HX-Request": "true"}
-BUILT_IN = ["headline", "trend", "top_customers", "all_meters", "usage_forecast", "intake", "usage_decline"]
+BUILT_IN = ["headline", "trend", "top_customers", "all_meters", "usage_forecast", "usage_decline", "intake"]
 
 
 def everything(instance, query: str = "") -> str:
@@ -265,20 +265,14 @@ def test_panels_are_moved_hidden_and_shown_again(filled):
         assert (answer.status_code, answer.location) == (303, "/?meter=bytes&arrange=1")
         assert order(client.get("/").text) == [name for name in BUILT_IN if name != "trend"]
         arranged(client, "hide:usage_forecast")
+        arranged(client, "hide:usage_decline")
         arranged(client, "up:top_customers")
         arranged(client, "up:intake")
-        assert order(client.get("/").text) == ["top_customers", "headline", "intake", "all_meters", "usage_decline"]
-        assert order(everything(filled)) == ["top_customers", "headline", "intake", "all_meters", "usage_decline"]
+        assert order(client.get("/").text) == ["top_customers", "headline", "intake", "all_meters"]
+        assert order(everything(filled)) == ["top_customers", "headline", "intake", "all_meters"]
         arranged(client, "show:trend")
         arranged(client, "down:headline")
-        assert order(client.get("/").text) == [
-            "top_customers",
-            "trend",
-            "headline",
-            "intake",
-            "all_meters",
-            "usage_decline",
-        ]
+        assert order(client.get("/").text) == ["top_customers", "trend", "headline", "intake", "all_meters"]
         assert arranged(client, "up:ghost").status_code == 422
         assert arranged(client, "sideways:trend").status_code == 422
         assert client.post("/panels", data={"move": "hide:trend"}).status_code == 403

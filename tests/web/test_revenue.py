@@ -6,18 +6,20 @@ import html as entities
 import json
 import re
 import shlex
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+import time_machine
 
 from fluxrate.core import accounts
 from fluxrate.core.errors import Unavailable
 from fluxrate.core.revenue.reading import Revenue
-from tests.web.bills import bill, day, plan, subscribe, turn
+from tests.web.bills import bill, day, hybrid, plan, subscribe, turn
 from tests.web.conftest import HOUR, instance_in, visible
 
 HTMX = {"HX-Request": "true"}
-SECTIONS = ["figures", "mrr", "at_risk", "decline"]
+SECTIONS = ["figures", "mrr", "usage", "at_risk", "ahead", "decline"]
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +189,8 @@ def test_every_age_opens_to_its_invoices(billed):
 def test_tables_are_there_as_csv_with_the_same_sum(billed):
     html = everything(billed)
     tables = {entities.unescape(url) for url in re.findall(r'href="(/api/v1/revenue/[^"]+)"', html)}
-    assert {url.split("?")[0].removeprefix("/api/v1/revenue/") for url in tables} == {"mrr", "at-risk", "decline"}
+    found = {url.split("?")[0].removeprefix("/api/v1/revenue/") for url in tables}
+    assert found == {"mrr", "at-risk", "forecast", "decline"}
     for url in tables:
         answer = billed.client.get(url)
         assert answer.status_code == 200, answer.text
@@ -216,6 +219,38 @@ def test_usage_decline_says_its_rule_and_leads_to_the_events(billed):
     events, total = map(int, re.search(shown, visible(billed.client.get(before).text)).groups())
     told = re.search(r'title="Show the events behind it: (\d+) in 8 weeks">([0-9.]+)<', html)
     assert total == int(told[1]) == Decimal(told[2]) * 8 == 10 * events
+
+
+def test_usage_revenue_and_what_lies_ahead_are_those_of_the_api(tmp_path):
+    """Usage stands apart from MRR; what is expected is shown with the share that is certain."""
+    made = instance_in(tmp_path)
+    calls, acme = made.meter("calls", "Calls"), made.customer("acme", "Acme")
+    hybrid(made, "h", "calls", "10.00", "0.25")
+    subscribe(made, "s", "acme", "h", 75)
+    for hours in range(1, 24 * 70, 24):
+        made.send(calls, acme, 4, ago=hours * HOUR)
+    # What is expected follows the clock, so page and API are asked at one instant.
+    with time_machine.travel(datetime.now(UTC), tick=False):
+        html = everything(made, f"start_date={day(made, 80)}&end_date={day(made, 0)}&group_by=month")
+        said = json.loads(
+            made.client.get(f"/api/v1/revenue/usage?start_date={day(made, 80)}&group_by=month").data,
+            parse_float=Decimal,
+        )
+        rows = cells(section(html, "usage"), 'id="usage-revenue-table"')
+        told = {row["period"]: row for row in said["data"][0]["grouped_data"]}
+        assert [Decimal(row[1]) for row in rows] == [row["usage_revenue"] for row in told.values()]
+        assert sum(Decimal(row[1]) for row in rows) > 20
+        assert "MRR 10.00 USD" in visible(section(html, "figures"))
+        (usd,) = json.loads(made.client.get("/api/v1/revenue/forecast").data, parse_float=Decimal)["data"]
+        shown = cells(section(html, "ahead"), "ahead-table")
+        for row, name in zip(shown, ("current", "next"), strict=True):
+            wanted = usd[name]
+            assert row[1] == str(wanted["subscriptions"])
+            assert [Decimal(text) for text in row[2:5]] == [wanted[part] for part in ("fixed", "usage", "total")]
+            assert row[5] == f"{wanted['certain_share'] * 100:.1f}%"
+        table = entities.unescape(re.search(r'href="(/api/v1/revenue/usage[^"]+)"', html).group(1))
+        assert made.client.get(table).content_type.startswith("text/csv")
+    made.services.close()
 
 
 def test_a_window_in_another_zone_keeps_its_links_exact(billed):

@@ -7,16 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fluxrate.core.calendar import Window
+from fluxrate.core import trends
 from fluxrate.core.decline import declines
 from fluxrate.core.revenue.at_risk import BOUNDS
-from fluxrate.core.zones import DAY
 from fluxrate.plugin import Panel, PanelContext
 
 MOST_CURRENCIES = 3
 MOST_FALLEN = 5
-_GROUPS = (("day", 92), ("week", 400))
-"""Groupings of the small chart, each with the longest window in days that it suits."""
 
 
 def mrr(context: PanelContext) -> Mapping[str, Any] | None:
@@ -25,7 +22,7 @@ def mrr(context: PanelContext) -> Mapping[str, Any] | None:
     codes = parts.revenue.currencies()
     if not codes:
         return None
-    group = _fitting(window)
+    group = trends.fitting(window)
     found = {each.currency: each for each in parts.revenue.mrr(window, group)}
     rows = [found[code] for code in codes[:MOST_CURRENCIES] if code in found]
     return {"rows": rows, "group": group, "left_out": len(codes) - len(rows)}
@@ -54,11 +51,6 @@ def decline(context: PanelContext) -> Mapping[str, Any] | None:
     return {"found": found}
 
 
-def _fitting(window: Window) -> str:
-    days = (window.end - window.start) / DAY
-    return next((name for name, longest in _GROUPS if days <= longest), "month")
-
-
 def _mrr_height(context: PanelContext) -> int | None:
     count = len(context.services.revenue.currencies())
     return 36 + 53 * min(count, MOST_CURRENCIES) if count else None
@@ -70,6 +62,6 @@ def _at_risk_height(context: PanelContext) -> int | None:
 
 PANELS = (
     Panel("revenue_at_risk", "Revenue at risk", "panels/at_risk.html", at_risk, rank=25, height=_at_risk_height),
-    Panel("mrr", "MRR", "panels/mrr.html", mrr, rank=35, height=_mrr_height),
-    Panel("usage_decline", "Usage decline", "panels/decline.html", decline, rank=45, height=221),
+    Panel("mrr", "MRR", "panels/mrr.html", mrr, rank=36, height=_mrr_height),
+    Panel("usage_decline", "Usage decline", "panels/decline.html", decline, rank=37, height=221),
 )
