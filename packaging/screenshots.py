@@ -1,6 +1,7 @@
 """Takes the pictures of the README: serves a demo instance, drives Chromium, writes docs/images/.
 
-Pages dashboard, logs, revenue and sign-in, each light and dark, at 1440 and (`-390`) at 390 pixels. The browser gets a
+Pages dashboard, meter, logs, revenue and sign-in, each light and dark, at 1440 and (`-390`) at 390 pixels. The browser
+gets a
 plain sans-serif as its system font, so that the pictures come out alike on every machine.
 """
 
@@ -29,6 +30,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ZONE = "timezone=America/New_York"
 PAGES = {
     "dashboard": f"/?meter=miles&{ZONE}&start_date={{quarter}}&end_date={{today}}",
+    "meter": f"/meters/miles?{ZONE}&start_date={{quarter}}&end_date={{today}}&breakdown=meta.origin",
     "logs": f"/logs?meter_id=miles&customer_id=UA&min_quantity=1000&{ZONE}",
     "revenue": f"/revenue?currency=USD&group_by=month&{ZONE}&start_date={{year}}&end_date={{today}}",
 }

@@ -53,7 +53,8 @@ def _figures(choice: Choice, metric: Metric, base: Picked) -> Figures | None:
             Loose(frame, kernels.without(lane, removed)) for lane in lanes_in_window(choice.index, lanes[0], *window)
         ]
     elif isinstance(base, At) and not choice.scope.meter.filters:
-        parts = [Loose(frame, kernels.without(base.positions, choice.dead))]
+        positions = kernels.without(base.positions, choice.dead)
+        parts = [Loose(frame, positions, base.quantity if len(positions) == len(base.positions) else None)]
     else:
         return None
     return _of_parts([*parts, *choice.frames], choice, metric)

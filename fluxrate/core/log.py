@@ -94,7 +94,9 @@ def _without(index: Index, scope: Scope, lanes: Sequence[Lane], window: tuple[in
         bounds = filters.bounds(scope)
         return Within(index.frame, index.sizes, window, bounds, left_out) if looks else Everything(*window, left_out)
     if looks or len(lanes) > 1:
-        return At(kernels.without(found_by(index, scope, lanes, first, last), left_out))
+        found, quantity = found_by(index, scope, lanes, first, last)
+        positions = kernels.without(found, left_out)
+        return At(positions, quantity if len(positions) == len(found) else None)
     left_out = left_out[slice(*np.searchsorted(left_out, window))]
     if len(left_out):
         left_out = left_out[filters.in_lanes(index.frame.at(left_out), lanes)]

@@ -135,7 +135,7 @@ class Choice:
         """The rows of the base that pass every filter, in order of time; None for all of the window."""
         frame, all_arrived = self.index.frame, self.seq >= self.index.newest
         if self.lanes:
-            found = found_by(self.index, self.scope, self.lanes, self.first, self.last)
+            found, _ = found_by(self.index, self.scope, self.lanes, self.first, self.last)
             found = found if all_arrived else found[frame.seq[found] <= self.seq]
             return kernels.without(found, self.dead)
         rows = frame.slice(self.first, self.last)
@@ -151,16 +151,21 @@ class Choice:
         return np.flatnonzero(mask) + self.first
 
 
-def found_by(index: Index, scope: Scope, lanes: Sequence[Lane], first: int, last: int) -> Ints:
-    """Positions between two others of the rows that pass the query's filters, of which some ask for equality."""
+def found_by(index: Index, scope: Scope, lanes: Sequence[Lane], first: int, last: int) -> tuple[Positions, Ints | None]:
+    """Positions between two others of the rows that pass the query's filters, of which some ask for equality; and their
+    quantities, where these had to be read.
+    """
     # The fewest rows that an index finds for one of the filters; the others look at these alone.
     every = [(_in_window(index, lane, first, last), lane) for lane in lanes]
     found, mine = min(every, key=lambda one: len(one[0]))
     rows = index.frame.at(found)
     masks = (filters.in_lanes(rows, [lane for lane in lanes if lane is not mine]), filters.mask(rows, scope))
     kept = [mask for mask in masks if mask is not None]
+    if not kept:
+        return found, None
     # Several times faster than by the mask itself, unless it keeps next to all or nothing.
-    return found[np.flatnonzero(np.logical_and.reduce(kept))] if kept else found
+    left = np.flatnonzero(np.logical_and.reduce(kept))
+    return found[left], rows.quantity[left] if filters.looks_at_rows(scope.query) else None
 
 
 def _in_window(index: Index, lane: Lane, first: int, last: int) -> Positions:

@@ -12,9 +12,11 @@ from flask import Response, render_template, request
 
 from fluxrate.core import trends
 from fluxrate.core.answers import Bucket, Group, Usage
+from fluxrate.core.calendar import bucket_start
 from fluxrate.core.errors import FluxrateError
 from fluxrate.core.model import Meter, Number
 from fluxrate.core.query import META, Query
+from fluxrate.core.zones import DAY, HOUR
 from fluxrate.http.auth import page_access
 from fluxrate.http.parameters import meter_of
 from fluxrate.plugin import services
@@ -31,6 +33,8 @@ TOP = 10
 TOLD = 8
 """Values of a key that are told apart: as many as there are colours."""
 RECENT = 10
+WITHIN_NEXT = {"day": 36 * HOUR, "week": 10 * DAY, "month": 45 * DAY}
+"""From the start of each a length that ends within the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ def page(meter: str) -> Response:
         meter=found,
         compared=trends.compare(parts.engine, found, replace(whole, group_by=group), now),
         stats=parts.engine.stats(found, query.window.zone, now, whole.as_of),
+        running={group: _around(now, group, query.window.zone) for group in WITHIN_NEXT},
         group=group,
         groups=groups,
         keys=keys,
@@ -108,6 +113,12 @@ def page(meter: str) -> Response:
         zone=query.window.zone,
     )
     return fragments.answer(html, status=422 if errors else 200)
+
+
+def _around(now: int, group: str, zone: str) -> tuple[int, int]:
+    """The calendar day, week or month that holds `now`."""
+    start = bucket_start(now, group, zone)
+    return start, bucket_start(start + WITHIN_NEXT[group], group, zone)
 
 
 def _breakdown(meter: Meter, whole: Query, group: str, keys: tuple[str, ...], wanted: str) -> Breakdown:

@@ -79,3 +79,13 @@ def test_a_key_is_chosen_and_the_window_stays(open_page):
     page.goto("/meters/miles?start_date=2020-01-01&end_date=2020-01-31&breakdown=meta.origin")
     expect(page.locator("#breakdown")).to_contain_text("No events in this window.")
     expect(page.locator("#breakdown input[name=start_date]")).to_have_value("2020-01-01")
+
+
+@pytest.mark.parametrize("place", [0, 1, 2], ids=["today", "this week", "this month"])
+def test_the_figures_so_far_open_their_events(open_page, place):
+    page = open_page()
+    page.goto("/meters/miles?timezone=Asia/Kathmandu")
+    link = page.locator(".life a").nth(place)
+    figure = link.inner_text()
+    link.click()
+    assert sum_of_log(page) == figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -138,17 +139,18 @@ class Frame:
         return replace(self, property=codes)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Some:
     """Some rows of a frame; each column of them is made when it is read, because most questions read one or two."""
 
     frame: Frame
     where: Where
 
-    @property
+    @cached_property
     def quantity(self) -> Ints:
-        """Quantity in the meter's smallest unit."""
-        return self.frame.quantity[self.where]
+        """Quantity in the meter's smallest unit; made once, for two bounds and a sum read it."""
+        found: Ints = self.frame.quantity[self.where]
+        return found
 
     @property
     def customer(self) -> Codes:

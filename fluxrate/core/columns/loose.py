@@ -18,8 +18,11 @@ from fluxrate.core.columns.types import Codes, Ints
 class Loose(Columns):
     """The rows at `positions`, which rise."""
 
-    def __init__(self, frame: Frame, positions: NDArray[np.signedinteger]) -> None:
+    def __init__(self, frame: Frame, positions: NDArray[np.signedinteger], quantity: Ints | None = None) -> None:
+        """`quantity` are those of the rows, where they were read already."""
         self._whole, self._positions = frame, positions
+        if quantity is not None:
+            self._quantity = quantity
 
     def __len__(self) -> int:
         return len(self._positions)

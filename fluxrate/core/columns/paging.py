@@ -52,8 +52,9 @@ class Everything:
 class At:
     """The rows at positions that rise."""
 
-    def __init__(self, positions: Positions) -> None:
-        self.positions = positions
+    def __init__(self, positions: Positions, quantity: Ints | None = None) -> None:
+        """`quantity` are those of the rows, where they were read already."""
+        self.positions, self.quantity = positions, quantity
 
     def before(self, position: int) -> int:
         """How many of the rows stand before the position."""
