@@ -127,6 +127,8 @@ class Batch:
         self._limits = limits
         self._now = now
         self._targets: dict[_Reference, _Target | FluxrateError] = {}
+        self._strangers = 0
+        self._by_name: dict[str, Meter] | None = None
         self._by_id: dict[str, Customer] | None = None
         self._repeats: dict[int, set[str]] = {}
         self.meters: dict[int, Meter] = {}
@@ -150,13 +152,24 @@ class Batch:
 
     def _target(self, reference: _Reference) -> _Target | FluxrateError:
         try:
-            meter = find_meter(self._catalog, reference)
+            meter = find_meter(self._meter_called, reference)
         except (RuleBroken, NotFound) as refused:
             # Kept like a meter: a batch with a mistyped name would ask the store for each of its events.
+            self._strangers += 1
             return refused
         self.meters[meter.pk] = meter
         metric = self._metrics.get(meter.aggregation_type, field="aggregation_type")
         return _Target(meter, metric, meter.status == "ACTIVE", meter.rules)
+
+    def _meter_called(self, value: str) -> Meter | None:
+        # A batch of 10,000 names that no meter has would ask for three seconds, one by one.
+        if self._strangers < _FEW:
+            return self._catalog.meter(value)
+        if self._by_name is None:
+            every = self._store.meters.all()
+            tokens, names = {one.meter_token: one for one in every}, {one.meter_name: one for one in every}
+            self._by_name = tokens | names | {one.id: one for one in every}
+        return self._by_name.get(value)
 
     def _event(self, draft: Draft, target: _Target) -> NewEvent:
         meter, metric = target.meter, target.metric
@@ -214,8 +227,10 @@ class Batch:
         return key in self._repeats[meter.pk]
 
 
-def find_meter(catalog: Catalog, reference: _Reference) -> Meter:
-    """The meter of a (meter_token, meter_id, meter_name) of which one is given; raises RuleBroken or NotFound."""
+def find_meter(called: Callable[[str], Meter | None], reference: _Reference) -> Meter:
+    """The meter of a (meter_token, meter_id, meter_name) of which one is given, by what looks it up; raises RuleBroken
+    or NotFound.
+    """
     given = [(name, value) for name, value in zip(_METER_NAMES, reference, strict=True) if value is not None]
     if len(given) != 1:
         raise RuleBroken(
@@ -223,7 +238,7 @@ def find_meter(catalog: Catalog, reference: _Reference) -> Meter:
             field="meter_token",
         )
     ((field, value),) = given
-    found = catalog.meter(value)
+    found = called(value)
     if found is None or value not in (found.meter_token, found.id, found.meter_name):
         raise NotFound(f"No meter has the {field} {text.show(value)}.", field=field)
     return found

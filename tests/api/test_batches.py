@@ -154,6 +154,23 @@ def test_a_batch_takes_every_shape_and_many_meters(api):
     assert exact(api.get("/meters/other/usage"))["total_usage"] == 9
 
 
+def test_many_names_that_no_meter_has_are_judged_by_one_question(api, monkeypatch):
+    """Each is refused for itself, what follows is judged as if it came alone, and the store is not asked for each."""
+    other = api.meter("other")
+    named = [{"meter_name": f"nobody-{i}"} for i in range(600)] + [{"meter_token": f"nobody-{i}"} for i in range(600)]
+    there = [{field: other[field]} for field in ("meter_name", "meter_token")] + [{"meter_id": other["id"]}]
+    odd = [{"meter_name": other["id"]}, {"meter_name": "OTHER"}, {"meter_id": other["id"].upper()}, {"meter_id": "\0"}]
+    asked, find = [], parts_of(api.app).store.meters.find
+    monkeypatch.setattr(parts_of(api.app).store.meters, "find", lambda ref: asked.append(ref) or find(ref))
+    batch = [{"customer_external_id": "acme", "quantity": 1, **name} for name in (*named, *there, *odd)]
+    found = api.post("/events", batch).json
+    assert found["rejected"] >= 1_200
+    assert "'nobody-7'" in found["results"][7]["detail"]
+    assert len(asked) < 10
+    statuses = [row["status"] for row in found["results"]]
+    assert statuses[1_200:] == [api.post("/events", [one]).json["results"][0]["status"] for one in batch[1_200:]]
+
+
 def test_an_empty_batch_is_nothing(api):
     """No events: 200, all counts 0."""
     response = api.post("/events", [])
