@@ -1,8 +1,7 @@
 """Takes the pictures of the README: serves a demo instance, drives Chromium, writes docs/images/.
 
 Pages dashboard, meter, logs, revenue and sign-in, each light and dark, at 1440 and (`-390`) at 390 pixels. The browser
-gets a
-plain sans-serif as its system font, so that the pictures come out alike on every machine.
+gets a plain sans-serif as its system font, so that the pictures come out alike on every machine.
 """
 
 from __future__ import annotations
