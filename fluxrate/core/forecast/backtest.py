@@ -1,8 +1,11 @@
 """Which method suits a series, and how far off it was: a rolling-origin backtest.
 
 Each method is asked what it would have said at up to ORIGINS moments of the past, knowing nothing of what came after,
-and its errors are what it said less what came, over all of these moments and steps ahead. The method with the least
-mean absolute error is taken. Its error is given in the series' own unit (MAE) and scaled,
+and its errors are what it said less what came, over all of these moments and steps ahead. Holt-Winters is taken where
+there is enough history to try it, else the next of METHODS; or whichever has the least mean absolute error, if that is
+less by CLEARLY. (To take the least one always was weighed: the moments overlap, so it changes from one method to the
+other by chance, and on real flights was worse than either of them.) The error is given in the series' own unit (MAE)
+and scaled,
 
     MASE = MAE / mean of |y[t] - y[t - lag]| over the values before the first of these moments,
 
@@ -27,6 +30,8 @@ from fluxrate.core.forecast.smoothing import Floats
 ORIGINS = 50
 """Moments of the past at most: with seven days ahead they lie within eight weeks."""
 LEVEL = 0.8
+CLEARLY = 0.2
+"""By what part of it the error of the method that comes first has to be undercut."""
 LEAST = 8
 """Values beyond what a method needs, without which it is not tested."""
 
@@ -43,7 +48,7 @@ class Tested:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlook:
-    """What lies ahead by the method that was best, and all that were tried, the best first.
+    """What lies ahead by the method that was taken, and all that were tried, the one with the least error first.
 
     `radii` has how far off each step may be, None where that was not tested; `total_radius` the same of all steps
     together. Without a backtest (`origins` 0) nothing was tried.
@@ -76,12 +81,18 @@ def outlook(values: Floats, season: int, horizon: int) -> Outlook:
         points[method.name], errors = said[-1], said[:-1, :depth] - truth
         mae = float(np.abs(errors).mean())
         found.append(Tested(method, mae, mae / scale if scale else None, errors))
+    best = _taken(found)
     found.sort(key=lambda one: one.mae)
-    best = found[0]
     radii = [_radius(best.errors[:, step]) for step in range(depth)]
     whole = _radius(best.errors.sum(axis=1)) if depth == horizon else None
     rest = [None] * (horizon - depth)
     return Outlook(best.method, points[best.method.name], (*radii, *rest), whole, len(origins), depth, tuple(found))
+
+
+def _taken(found: list[Tested]) -> Tested:
+    """Of the methods in their order the first, unless another one is clearly better."""
+    least = min(found, key=lambda one: one.mae)
+    return least if least.mae < (1 - CLEARLY) * found[0].mae else found[0]
 
 
 def _untested(values: Floats, season: int, horizon: int, usable: list[Method]) -> Outlook:

@@ -1,8 +1,7 @@
 """The methods of a forecast, all asked alike: what each would have said at some moments of the past, or now.
 
 `ahead(values, season, origins, horizon)` gives a row for each origin (how many values had been seen, from `needs` on)
-and a column for each step ahead; nothing after an origin is read for its row. In order of how much they assume: of two
-that are equally good the simpler one is taken.
+and a column for each step ahead; nothing after an origin is read for its row.
 """
 
 from __future__ import annotations
@@ -56,10 +55,12 @@ def _smoothed(values: Floats, season: int, origins: Ints, horizon: int) -> Float
 
 
 METHODS = (
-    Method("mean", lambda season: 1, _mean),
-    Method("naive", lambda season: 1, _naive),
+    Method("holt_winters", lambda season: 3 * season, _smoothed, seasonal=True),
     Method("seasonal_naive", lambda season: season, _seasonal_naive, seasonal=True),
     Method("exponential_smoothing", lambda season: _SEEN, _exponential_smoothing),
-    Method("holt_winters", lambda season: 3 * season, _smoothed, seasonal=True),
+    Method("naive", lambda season: 1, _naive),
+    Method("mean", lambda season: 1, _mean),
 )
-"""The mean of all values; the last value; the value a season before; smoothing without and with a season."""
+"""Smoothing with a season, the value a season before, smoothing without a season, the last value, the mean of all: in
+the order in which they are taken unless another one is clearly better.
+"""

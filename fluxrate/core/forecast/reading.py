@@ -172,7 +172,7 @@ def _answer(
 ) -> Forecast:
     group, zone = query.group_by or "day", query.window.zone
     decimals = 0 if metric.counts_things else meter.decimals
-    best = found.tested[0] if found.tested else None
+    best = next((one for one in found.tested if one.method is found.method), None)
     steps = _steps(found, _ahead(end, len(found.points), group, zone), decimals)
     total = sum(_scaled(point, decimals) for point in found.points.tolist()) if metric.additive else None
     lower, upper = (None, None) if total is None else _around(total / 10**decimals, found.total_radius, decimals)

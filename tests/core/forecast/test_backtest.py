@@ -75,20 +75,26 @@ def test_the_errors_are_those_of_a_loop(count, horizon):
             whole = sorted(abs(sum(row)) for row in rows)[rank - 1]
             assert found.total_radius == (pytest.approx(whole) if depth == horizon else None)
     assert [one.mae for one in found.tested] == sorted(one.mae for one in found.tested)
-    assert found.method is found.tested[0].method
+    by_name = {one.method.name: one for one in found.tested}
+    first = next(by_name[method.name] for method in METHODS if method.name in by_name)
+    best = found.tested[0] if found.tested[0].mae < 0.8 * first.mae else first
+    assert found.method is best.method
     assert found.radii[depth:] == (None,) * (horizon - depth)
     assert len(found.points) == horizon
 
 
-def test_each_method_is_taken_where_it_is_the_best():
-    """A season is left to a seasonal method, a walk to the last value, noise to what averages it out."""
+def test_another_method_is_taken_where_it_is_clearly_better():
+    """Holt-Winters is kept among what is nearly as good; a level that jumps is left to what follows at once."""
     rng = np.random.default_rng(5)
-    season = np.tile([1.0, 5, 2, 8, 3, 1, 0], 30)
-    assert outlook(season, 7, 7).method.name == "seasonal_naive"
-    walk = 1_000 + np.cumsum(rng.normal(0, 10, 300))
-    assert outlook(walk, 7, 1).method.name in ("naive", "exponential_smoothing")
     assert outlook(noisy(300), 7, 7).method.name == "holt_winters"
-    assert "naive" not in outlook(100 + rng.normal(0, 5, 300), 7, 7).method.name
+    walk = 1_000 + np.cumsum(rng.normal(0, 10, 300))
+    assert outlook(walk, 7, 7).method.name in ("holt_winters", "naive", "exponential_smoothing")
+    steps = np.repeat(rng.uniform(0, 1_000, 12), 30)
+    found = outlook(steps, 7, 7)
+    assert found.method is found.tested[0].method
+    assert found.method.name in ("naive", "exponential_smoothing", "seasonal_naive")
+    errors = {one.method.name: one.mae for one in found.tested}
+    assert errors[found.method.name] < 0.8 * errors["holt_winters"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +123,8 @@ def test_what_never_varied_stays_so(value, season):
     """No error, hence nothing to scale by; and no division by zero."""
     found = outlook(np.full(60, value), season, 10)
     assert found.points.tolist() == pytest.approx([value] * 10)
-    assert (found.tested[0].mae, found.tested[0].mase) == (pytest.approx(0), None)
+    assert found.tested[0].mase is None
+    assert found.tested[0].mae == pytest.approx(0, abs=1e-9 * max(value, 1))
 
 
 def test_nothing_is_negative():
