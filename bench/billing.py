@@ -1,4 +1,5 @@
-"""Generated billing records: 10,000 subscriptions with two years of changes, and 100,000 invoices, from a fixed seed.
+"""Generated billing records: 10,000 subscriptions with two years of changes, and 100,000 invoices, from a fixed seed;
+and a year of usage, which the customers on half of the plans pay for.
 
 They are put into the tables some thousand at a time, as an import would have left them; nothing of them is read back
 before the questions are asked.
@@ -8,13 +9,14 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Table
 
-from fluxrate.core.model import COMMAND_LINE
+from fluxrate.core import meters
+from fluxrate.core.model import COMMAND_LINE, Meter, NewEvent
 from fluxrate.core.revenue import plans
 from fluxrate.core.services import Services
 from fluxrate.core.store import customers as store_customers
@@ -23,6 +25,7 @@ from fluxrate.core.store.schema import invoices, states, subscriptions
 SUBSCRIPTIONS = 10_000
 INVOICES = 100_000
 CUSTOMERS = 5_000
+EVENTS = 300_000
 
 _SEED = 6
 _DAY = 86_400_000_000
@@ -32,6 +35,15 @@ _PLANS = 40
 _STATUSES = ("ACTIVE", "ACTIVE", "ACTIVE", "PAST_DUE", "PAUSED", "CANCELED")
 _INVOICED = ("PAID",) * 84 + ("OPEN",) * 10 + ("UNCOLLECTIBLE",) * 2 + ("VOID",) * 2 + ("DRAFT",) * 2
 _PIECE = 5_000
+_EVENTS_PIECE = 50_000
+_METER = {"meter_name": "calls", "aggregation_type": "SUM", "decimals": 0}
+_USAGE = {
+    "charge_type": "USAGE",
+    "name": "Calls",
+    "meter_id": "calls",
+    "tier_mode": "graduated",
+    "tiers": [{"up_to": "100", "unit_price": "0"}, {"up_to": None, "unit_price": "0.25"}],
+}
 
 Rows = Sequence[dict[str, Any]]
 
@@ -42,12 +54,21 @@ def fill(parts: Services, now: int) -> None:
     names = [f"customer-{number:05d}" for number in range(CUSTOMERS)]
     with parts.store.write() as connection:
         pks, _ = store_customers.add(connection, names, now)
+    meter = meters.create(parts.store, parts.registry.metrics, _METER, now)
     made = [_plan(parts, number, now) for number in range(_PLANS)]
     sold = [_subscription(chance, number, list(pks.values()), made, now) for number in range(1, SUBSCRIPTIONS + 1)]
     history = [state for subscription in sold for state in _states(chance, subscription, made, now)]
     billed = (_invoice(chance, number, chance.choice(sold), now) for number in range(INVOICES))
     for table, rows in ((subscriptions, sold), (states, history), (invoices, list(billed))):
         _insert(parts, table, rows)
+    for start in range(0, EVENTS, _EVENTS_PIECE):
+        count = min(_EVENTS_PIECE, EVENTS - start)
+        parts.store.events.append([_event(chance, meter, pks, names, now) for _ in range(count)], now)
+
+
+def _event(chance: random.Random, meter: Meter, pks: Mapping[str, int], names: Sequence[str], now: int) -> NewEvent:
+    name = chance.choice(names)
+    return NewEvent(meter.pk, pks[name], name, now - chance.randint(1, 365 * _DAY), chance.randint(1, 99), None, None)
 
 
 def _insert(parts: Services, table: Table, rows: Rows) -> None:
@@ -62,10 +83,13 @@ def _plan(parts: Services, number: int, now: int) -> tuple[int, str]:
     fields = {
         "external_id": f"plan-{number}",
         "name": f"Plan {number}",
-        "plan_type": "FIXED",
+        "plan_type": "HYBRID",
         "currency": currency,
         "billing_interval": ("month", "month", "year")[number % 3],
-        "charges": [{"charge_type": "FIXED", "name": "Base", "amount": str(990 + 10 * number)}],
+        "charges": [
+            {"charge_type": "FIXED", "name": "Base", "amount": str(990 + 10 * number)},
+            *([_USAGE] if number % 2 else ()),
+        ],
     }
     return plans.create(parts.store, parts.catalog.meter, fields, now, COMMAND_LINE).pk, currency
 

@@ -43,6 +43,11 @@ QUESTIONS = (
     ("revenue at risk", "/revenue/at-risk"),
     ("revenue at risk, every invoice listed", "/revenue/at-risk?limit=10000"),
     ("revenue at risk, one currency, due this quarter", "/revenue/at-risk?currency=EUR&start_date={quarter}"),
+    ("usage revenue of 30 days", "/revenue/usage"),
+    ("usage revenue of a year by month", "/revenue/usage?start_date={before}&group_by=month"),
+    ("usage of one subscription", "/subscriptions/sub-4242/usage"),
+    ("the forecast of revenue", "/revenue/forecast"),
+    ("customers whose usage fell", "/revenue/decline"),
     ("subscriptions, first page", "/subscriptions"),
     ("invoices that are open, first page", "/invoices?status=OPEN"),
     ("invoices, page 1,000", "/invoices?page=1000&page_size=100"),
@@ -80,7 +85,7 @@ def _measure(store: str, folder: Path, url: str, others: Clock) -> list[AskedRev
     billing.fill(parts, parts.clock())
     client, today = app.test_client(), parts.clock() // _DAY
     client.environ_base["HTTP_X_API_KEY"] = accounts.create_key(parts.store, "bench", ("admin",), parts.clock())[1]
-    dates = {name: _date(today - days) for name, days in (("year", 729), ("quarter", 90))}
+    dates = {name: _date(today - days) for name, days in (("year", 729), ("before", 365), ("quarter", 90))}
 
     def clock() -> float:
         return time.process_time() + others()

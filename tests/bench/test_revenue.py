@@ -14,7 +14,7 @@ from tests.instances import NOW, open_instance
 
 @pytest.fixture
 def parts(tmp_path, monkeypatch):
-    for name, count in (("SUBSCRIPTIONS", 60), ("INVOICES", 400), ("CUSTOMERS", 20)):
+    for name, count in (("SUBSCRIPTIONS", 60), ("INVOICES", 400), ("CUSTOMERS", 20), ("EVENTS", 90)):
         monkeypatch.setattr(billing, name, count)
     made = open_instance(tmp_path)
     billing.fill(made, NOW)

@@ -100,6 +100,12 @@ class BillingContract(StoreCase):
         assert store.subscriptions.by_external_id("sub-1") == subscription
         assert store.invoices.by_external_id("in-1") == invoice
         assert [state.status for state in store.subscriptions.history(subscription.pk)] == ["TRIAL", "ACTIVE"]
+        both = [(subscription.pk, NOW - ago, status, plan.pk, 2, 0) for ago, status in ((9, "TRIAL"), (5, "ACTIVE"))]
+        last = store.subscriptions.edition()[1]
+        assert store.subscriptions.histories() == store.subscriptions.histories(0, last) == both
+        assert store.subscriptions.histories(last - 1) == store.subscriptions.histories(last - 1, last) == both[1:]
+        assert store.subscriptions.histories(0, last - 1) == both[:1]
+        assert store.subscriptions.customers([subscription.pk, 999]) == {subscription.pk: subscription.customer_pk}
         assert [
             row.action for row in store.trail.list(0, NOW + 1, actor=None, action=None, page=1, page_size=9)[0]
         ] == [

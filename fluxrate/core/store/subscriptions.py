@@ -101,13 +101,14 @@ class Subscriptions:
                 found[pk][1].append(State(*state))
         return list(found.values())
 
-    def histories(self, after: int = 0, upto: int = 1 << 62) -> Many[tuple[int, int, str, int, int, int]]:
+    def histories(self, after: int = 0, upto: int | None = None) -> Many[tuple[int, int, str, int, int, int]]:
         """Every state of every subscription in the order they were added, of those with keys beyond `after` up to
         `upto`: the subscription's pk, the instant, status, plan's pk, quantity, discount.
         """
         c = states.c
         query = select(c.subscription_pk, c.at, c.status, c.plan_pk, c.quantity, c.discount)
-        return named.rows_of(self._database, query.where(c.pk > after, c.pk <= upto).order_by(c.pk))
+        query = query.where(c.pk > after).order_by(c.pk)
+        return named.rows_of(self._database, query if upto is None else query.where(c.pk <= upto))
 
     def customers(self, pks: Sequence[int]) -> dict[int, int]:
         """By the pk of each of these subscriptions that of its customer; one that is not there is left out."""

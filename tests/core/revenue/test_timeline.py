@@ -94,7 +94,7 @@ def test_only_what_is_new_is_read(parts, monkeypatch):
     seen = []
     read = parts.store.subscriptions.histories
 
-    def histories(after: int = 0, upto: int = 1 << 62):
+    def histories(after: int = 0, upto: int | None = None):
         rows = read(after, upto)
         seen.append(len(rows))
         return rows
