@@ -32,7 +32,9 @@ class Added(NamedTuple):
 
 
 class Columns:
-    """The columns of `frame`, which a subclass makes when first asked."""
+    """The columns of `frame`, which a subclass makes when first asked, and figures of them that are scanned for unless a
+    subclass has an index.
+    """
 
     @property
     def frame(self) -> Frame:
@@ -63,6 +65,22 @@ class Columns:
     def property(self) -> Codes:
         """Codes of the counted property; -1 where an event has none."""
         return self.frame.property
+
+    def sums(self, bounds: Ints) -> tuple[Ints, Ints]:
+        """Exact sum of quantities per bucket, as limbs."""
+        return self.frame.sums(bounds)
+
+    def maxima(self, bounds: Ints) -> Ints:
+        """Largest quantity per bucket; `kernels.LEAST` where there is no row."""
+        return self.frame.maxima(bounds)
+
+    def minima(self, bounds: Ints) -> Ints:
+        """Smallest quantity per bucket; `kernels.MOST` where there is no row."""
+        return self.frame.minima(bounds)
+
+    def lasts(self, bounds: Ints) -> tuple[Ints, Ints, Ints]:
+        """Time, sequence and quantity of the last row per bucket; -1 where there is none."""
+        return self.frame.lasts(bounds)
 
 
 class Cut(Columns):
@@ -288,22 +306,6 @@ class Union(Columns):
     def frame(self) -> Frame:
         """The rows themselves."""
         return self._frame
-
-    def sums(self, bounds: Ints) -> tuple[Ints, Ints]:
-        """Exact sum of quantities per bucket, as limbs."""
-        return self.frame.sums(bounds)
-
-    def maxima(self, bounds: Ints) -> Ints:
-        """Largest quantity per bucket."""
-        return self.frame.maxima(bounds)
-
-    def minima(self, bounds: Ints) -> Ints:
-        """Smallest quantity per bucket."""
-        return self.frame.minima(bounds)
-
-    def lasts(self, bounds: Ints) -> tuple[Ints, Ints, Ints]:
-        """Time, sequence and quantity of the last row per bucket."""
-        return self.frame.lasts(bounds)
 
     def distinct(self, bounds: Ints) -> Ints:
         """Distinct values of the counted property per bucket."""

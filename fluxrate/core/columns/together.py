@@ -43,22 +43,6 @@ class Together(Columns):
         """The rows themselves, in order of time."""
         return self._frame
 
-    def sums(self, bounds: Ints) -> tuple[Ints, Ints]:
-        """Exact sum of quantities per bucket, as limbs."""
-        return self.frame.sums(bounds)
-
-    def maxima(self, bounds: Ints) -> Ints:
-        """Largest quantity per bucket."""
-        return self.frame.maxima(bounds)
-
-    def minima(self, bounds: Ints) -> Ints:
-        """Smallest quantity per bucket."""
-        return self.frame.minima(bounds)
-
-    def lasts(self, bounds: Ints) -> tuple[Ints, Ints, Ints]:
-        """Time, sequence and quantity of the last row per bucket."""
-        return self.frame.lasts(bounds)
-
     def distinct(self, bounds: Ints) -> Ints:
         """Distinct values of the counted property per bucket."""
         if self._counted is None or not np.array_equal(bounds, self.bounds):
