@@ -32,8 +32,8 @@ class Added(NamedTuple):
 
 
 class Columns:
-    """The columns of `frame`, which a subclass makes when first asked, and figures of them that are scanned for unless a
-    subclass has an index.
+    """The columns of `frame`, which a subclass makes when first asked, and figures of them that are scanned for unless
+    a subclass has an index.
     """
 
     @property
