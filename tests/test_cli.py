@@ -165,6 +165,17 @@ def test_passwd_replaces_the_password(run, instance):
     refused(run("users", "passwd", "nobody@example.com", "--password-stdin", stdin=PASSWORD), "nobody@example.com")
 
 
+def test_an_account_is_removed_but_not_the_last(run):
+    """`users remove` says whose it was; without an account nobody could sign in, so one stays."""
+    for email in ("ada@example.com", "bob@example.com"):
+        run("users", "create", email, "--password-stdin", stdin=PASSWORD)
+    ran = run("users", "remove", "ADA@example.com")
+    assert (ran.status, ran.out, ran.err) == (0, "", "ada@example.com can no longer sign in.\n")
+    refused(run("users", "remove", "ada@example.com"), "'ada@example.com'")
+    refused(run("users", "remove", "bob@example.com"), "last account")
+    assert run("users", "list").out.startswith("bob@example.com")
+
+
 def test_meters_are_made_and_listed(run, instance):
     """`meters create` prints the meter's token alone; `meters list` shows every meter."""
     ran = run(

@@ -157,7 +157,7 @@ def _part(count: int, whole: int) -> Decimal | None:
 
 
 def _meters_height(context: PanelContext) -> int:
-    return 36 + 53 * min(len(context.meters), MOST_METERS)
+    return 27 + 53 * min(len(context.meters), MOST_METERS)
 
 
 _RANKING_HEIGHT = 36 + 37 * TOP + 21
@@ -169,6 +169,6 @@ plugin = Plugin(
         Panel("trend", "Trend", "panels/trend.html", trend, place="main", rank=10, height=360),
         Panel("top_customers", "Top customers", "panels/customers.html", customers, rank=20, height=_RANKING_HEIGHT),
         Panel("all_meters", "Meters", "panels/meters.html", meters, rank=30, height=_meters_height),
-        Panel("intake", "Metering health", "panels/intake.html", intake, rank=40, height=355),
+        Panel("intake", "Metering health", "panels/intake.html", intake, rank=40, height=344),
     ),
 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from flask import Response, make_response, request
 
+from fluxrate.http import packed
+
 _REQUEST = "HX-Request"
 _RESTORE = "HX-History-Restore-Request"
 _TYPE = "HX-Request-Type"
@@ -35,4 +37,5 @@ def answer(html: str, *, status: int = 200, url: str | None = None, keep: bool =
             response.headers["HX-Push-Url"] = url
         if keep:
             response.headers["HX-Reswap"] = "none"
+        packed.pack_part(response)
     return response

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import expect
@@ -79,6 +81,17 @@ def test_a_key_is_chosen_and_the_window_stays(open_page):
     page.goto("/meters/miles?start_date=2020-01-01&end_date=2020-01-31&breakdown=meta.origin")
     expect(page.locator("#breakdown")).to_contain_text("No events in this window.")
     expect(page.locator("#breakdown input[name=start_date]")).to_have_value("2020-01-01")
+
+
+def test_a_saved_picture_of_bars_says_what_its_colours_are(open_page):
+    page = open_page()
+    bars(page)
+    with page.expect_download() as saved:
+        page.click("[data-of=breakdown-table][data-save=svg]")
+    root = ElementTree.fromstring(Path(saved.value.path()).read_bytes())
+    texts = [part.text for part in root.iter() if part.tag.endswith("text")]
+    assert "JFK" in texts
+    assert texts[0] == "Miles flown by origin and day, Asia/Kathmandu"
 
 
 @pytest.mark.parametrize("place", [0, 1, 2], ids=["today", "this week", "this month"])

@@ -1,4 +1,4 @@
-"""Static files travel compressed to those who take it; pages never do, since they carry a secret."""
+"""Static files and parts of pages travel compressed to those who take it; pages never do, since they carry a secret."""
 
 from __future__ import annotations
 
@@ -36,3 +36,22 @@ def test_a_known_file_is_not_sent_again(empty):
 
 def test_a_page_is_not_compressed(empty):
     assert "Content-Encoding" not in get(empty, "/").headers
+
+
+def test_a_part_of_a_page_is_compressed_for_our_own_script(filled):
+    path = "/panels/trend?meter=api_calls"
+    part = get(filled, path, **{"HX-Request": "true"})
+    assert part.headers["Content-Encoding"] == "gzip"
+    assert {"Accept-Encoding", "HX-Request"} <= {name.strip() for name in part.headers["Vary"].split(",")}
+    plain = filled.client.get(path, headers={"HX-Request": "true"})
+    assert "Content-Encoding" not in plain.headers
+    assert gzip.decompress(part.data) == plain.data
+    assert int(part.headers["Content-Length"]) == len(part.data) < len(plain.data) / 3
+    assert "csrf_token" not in plain.text
+
+
+def test_what_cannot_be_read_comes_plain(filled):
+    answer = get(filled, "/logs?min_quantity=x", **{"HX-Request": "true"})
+    assert (answer.status_code, "Content-Encoding" in answer.headers) == (200, True)
+    refused = get(filled, "/panels/trend?timezone=Nowhere", **{"HX-Request": "true"})
+    assert (refused.status_code, "Content-Encoding" in refused.headers) == (422, False)

@@ -252,6 +252,21 @@
     return to;
   }
 
+  // What the colours of bars stand for: beside the chart the table of values says it, a file has to say it itself
+  function legendOf(chart, width) {
+    if (!("band" in chart.dataset)) return [];
+    const names = [...tableOf(chart).tHead.rows[0].cells].slice(1).map((cell) => cell.textContent);
+    let [x, y] = [12, 0];
+    return names.flatMap((name, i) => {
+      const bar = chart.querySelector(`.series-${i + 1}`) || (i === names.length - 1 && chart.querySelector(".series-other"));
+      if (!bar) return [];
+      const wide = 16 + name.length * 7 + 16;
+      if (x > 12 && x + wide > width) [x, y] = [12, y + 20];
+      x += wide;
+      return [{ x: x - wide, y, name, fill: getComputedStyle(bar).fill }];
+    });
+  }
+
   function picture(chart, title) {
     const [axis, plot] = chart.querySelectorAll(":scope > svg");
     const gutter = axis.width.baseVal.value;
@@ -266,10 +281,15 @@
     };
     svg.setAttribute("xmlns", svg.namespaceURI);
     svg.setAttribute("width", width);
-    svg.setAttribute("height", height + 40);
+    const items = legendOf(chart, width);
+    svg.setAttribute("height", height + 40 + (items.length ? items.at(-1).y + 24 : 0));
     add("rect", { width: "100%", height: "100%", fill: look.backgroundColor }, "");
     add("text", { x: 12, y: 22, fill: look.color, "font-size": 14, "font-family": look.fontFamily }, title);
     svg.append(dressed(axis, gutter, 0), dressed(plot, width - gutter - 60, gutter));
+    for (const { x, y, name, fill } of items) {
+      add("rect", { x, y: height + 38 + y, width: 10, height: 10, rx: 2, fill }, "");
+      add("text", { x: x + 16, y: height + 47 + y, fill: look.color, "font-size": 12, "font-family": look.fontFamily }, name);
+    }
     return new XMLSerializer().serializeToString(svg);
   }
 

@@ -171,3 +171,16 @@ def test_which_key_covers_others_is_that_of_the_frame() -> None:
     assert index.covering(("other", "seat")) == "seat"
     assert index.covering(("other", "another")) == "other"
     assert [index.covering(("seat", "plan")), index.covering(("plan", "seat"))] == [None, "plan"]
+
+
+def test_sizes_are_counted_rebuilt_for_the_next_base_and_let_go_of() -> None:
+    """What was asked about once is there for the first reader after a fold."""
+    index = Index(frame(large(200))).prepare()
+    before = index.nbytes
+    sizes = index.sizes
+    assert index.sizes is sizes
+    assert index.nbytes == before + sizes.nbytes
+    later_base = Index(frame(large(300))).prepare(index)
+    assert later_base.nbytes > Index(frame(large(300))).prepare().nbytes
+    index.forget()
+    assert index.nbytes == before
