@@ -10,14 +10,14 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import waitress
 from flask import Flask, Response, request
 
 from bench import sql
 from bench.contenders.duckdb import DuckDB
 from bench.events import DAY, MINUTE, fresh, year
 from bench.questions import Question, questions
-from fluxrate import processors
+from fluxrate import processors, server
+from fluxrate.config import SETTINGS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,16 +33,8 @@ def main() -> None:
     app = _bare() if given.view == "bare" else _duckdb(given.events)
     # DuckDB computes with threads of its own, which are to have every processor.
     with processors.only(processors.one_of(1) if given.view == "bare" else frozenset()):
-        waitress.serve(
-            app,
-            host="127.0.0.1",
-            port=given.port,
-            threads=given.threads,
-            connection_limit=4_000,
-            asyncore_use_poll=True,
-            ident=None,
-            _quiet=True,
-        )
+        settings = {one.name: one.default for one in SETTINGS} | {"THREADS": given.threads}
+        server.loop_of(app, server.listen("127.0.0.1", given.port), settings).run()
 
 
 def _bare() -> Flask:

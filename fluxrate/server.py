@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
+from typing import Any
 
 from flask import Flask
 from waitress import create_server
@@ -67,7 +68,7 @@ def serve(app: Flask, sockets: Sequence[socket.socket], ready: Callable[[], None
     number = (parts.worker or 1) if parts.settings["ONE_PROCESSOR"] else None
     own = frozenset[int]() if number is None else processors.one_of(number)
     with processors.only(own):
-        loop = _loop(app, parts, sockets)
+        loop = loop_of(app, sockets, parts.settings)
 
     def stop(number: int, frame: FrameType | None) -> None:
         loop.stop()
@@ -93,8 +94,9 @@ def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handle
         signal.signal(name, handler)
 
 
-def _loop(app: Flask, parts: Services, sockets: Sequence[socket.socket]) -> Loop:
-    served, threads = Watched(), Threads(parts.settings["THREADS"])
+def loop_of(app: Flask, sockets: Sequence[socket.socket], settings: Mapping[str, Any]) -> Loop:
+    """What serves the application at these sockets, its threads already started."""
+    served, threads = Watched(), Threads(settings["THREADS"])
     create_server(
         app,
         map=served,
@@ -102,11 +104,11 @@ def _loop(app: Flask, parts: Services, sockets: Sequence[socket.socket]) -> Loop
         sockets=list(sockets),
         connection_limit=4_000,
         channel_timeout=20,
-        max_request_body_size=parts.settings["MAX_BODY_BYTES"] * BODY_SLACK,
+        max_request_body_size=settings["MAX_BODY_BYTES"] * BODY_SLACK,
         max_request_header_size=16_384,
         ident=None,
         # The application believes as many of these as TRUSTED_PROXY says.
-        clear_untrusted_proxy_headers=not parts.settings["TRUSTED_PROXY"],
+        clear_untrusted_proxy_headers=not settings["TRUSTED_PROXY"],
     )
     listeners = [one for one in served.values() if isinstance(one, BaseWSGIServer)]
     for listener in listeners:
