@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Response, make_response, request
 
-from fluxrate.http import packed
+from fluxrate.http import auth, packed
 
 _REQUEST = "HX-Request"
 _RESTORE = "HX-History-Restore-Request"
@@ -37,5 +37,5 @@ def answer(html: str, *, status: int = 200, url: str | None = None, keep: bool =
             response.headers["HX-Push-Url"] = url
         if keep:
             response.headers["HX-Reswap"] = "none"
-        packed.pack_part(response)
+        packed.pack_part(response, auth.csrf_token())
     return response
