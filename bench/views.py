@@ -16,8 +16,8 @@ from bench import sql
 from bench.contenders.duckdb import DuckDB
 from bench.events import DAY, MINUTE, fresh, year
 from bench.questions import Question, questions
-from fluxrate import processors, server
 from fluxrate.config import SETTINGS
+from fluxrate.serving import processors, server
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

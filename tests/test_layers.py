@@ -36,7 +36,7 @@ BROAD_EXCEPT = {
     ("fluxrate/app.py", "installed_plugins"),
     ("fluxrate/core/store/commits.py", "_store"),
     ("fluxrate/scheduler.py", "run"),
-    ("fluxrate/threads.py", "_work"),
+    ("fluxrate/serving/threads.py", "_work"),
     ("fluxrate/web/boxes.py", "_box"),
     ("fluxrate/web/dashboard.py", "_height"),
     ("fluxrate/web/turns.py", "_run"),

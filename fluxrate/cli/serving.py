@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from fluxrate import __version__, server, workers
+from fluxrate import __version__
 from fluxrate.app import create_app, open_store
 from fluxrate.cli.options import configured
 from fluxrate.config import Config
@@ -14,6 +14,7 @@ from fluxrate.core import accounts, demo
 from fluxrate.core.services import Services
 from fluxrate.core.store import Store
 from fluxrate.plugin import EXTENSION
+from fluxrate.serving import server, workers
 
 _MOST_WORKERS = 64
 

@@ -11,10 +11,10 @@ from decimal import Decimal
 import pytest
 from waitress import create_server
 
-from fluxrate.channels import Channel
-from fluxrate.draining import Loop
-from fluxrate.threads import Threads
-from fluxrate.watching import Watched
+from fluxrate.serving.channels import Channel
+from fluxrate.serving.draining import Loop
+from fluxrate.serving.threads import Threads
+from fluxrate.serving.watching import Watched
 from tests.callers import Api, counts, exact, make_key
 
 ATTEMPTS = 3

@@ -14,8 +14,8 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 
-from fluxrate.threads import Threads
-from fluxrate.watching import Watched
+from fluxrate.serving.threads import Threads
+from fluxrate.serving.watching import Watched
 
 ANSWER_SECONDS = 7.0
 """How long requests that were read may take to be answered."""

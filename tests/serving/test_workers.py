@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from fluxrate import workers
 from fluxrate.app import create_app
 from fluxrate.config import load_config
+from fluxrate.serving import workers
 from tests.callers import Api, make_key, parts_of
 from tests.postgresql import Server as Postgresql
 from tests.served import EVENT, READY_SECONDS, Server, free_port, prepared, serving

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fluxrate import processors
+from fluxrate.serving import processors
 from tests.served import serving
 
 ALL = frozenset(os.sched_getaffinity(0))

@@ -16,7 +16,7 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import build_http_date
 
 from fluxrate.http.problem import PROBLEM, SERVER_ERROR, problem
-from fluxrate.watching import Watched
+from fluxrate.serving.watching import Watched
 
 BODY_SLACK = 4
 """The server takes bodies this many times the limit, so that the application can refuse them in its own words."""

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from waitress import create_server
 
-from fluxrate.channels import PACKET, Channel
-from fluxrate.draining import Loop
-from fluxrate.threads import Threads
-from fluxrate.watching import Watched
+from fluxrate.serving.channels import PACKET, Channel
+from fluxrate.serving.draining import Loop
+from fluxrate.serving.threads import Threads
+from fluxrate.serving.watching import Watched
 
 LARGE = 30_000_000
 PARTS = 40

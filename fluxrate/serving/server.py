@@ -1,9 +1,8 @@
 """Serving one application from one process: waitress with the options that keep slow clients from stopping it.
 
 Waitress reads a whole request before a worker thread sees it, so a slow client costs a socket and not a thread. Its
-defaults stop at 100 connections, and die beyond 1,000; its loop asks all of them before every wait: see
-`fluxrate.watching`. Its own end drops what it has read and not begun, and what it has answered and not sent: see
-`fluxrate.draining`.
+defaults stop at 100 connections, and die beyond 1,000; its loop asks all of them before every wait: see `watching`. Its
+own end drops what it has read and not begun, and what it has answered and not sent: see `draining`.
 """
 
 from __future__ import annotations
@@ -18,14 +17,15 @@ from flask import Flask
 from waitress import create_server
 from waitress.server import BaseWSGIServer
 
-from fluxrate import processors, scheduler
-from fluxrate.channels import BODY_SLACK, Channel
+from fluxrate import scheduler
 from fluxrate.core.errors import ConfigError
 from fluxrate.core.services import Services
-from fluxrate.draining import Loop
 from fluxrate.plugin import EXTENSION
-from fluxrate.threads import Threads
-from fluxrate.watching import Watched
+from fluxrate.serving import processors
+from fluxrate.serving.channels import BODY_SLACK, Channel
+from fluxrate.serving.draining import Loop
+from fluxrate.serving.threads import Threads
+from fluxrate.serving.watching import Watched
 
 _WAITING = 1_024
 """Connections that the system keeps until a process takes them."""
