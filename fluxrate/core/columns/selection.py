@@ -93,7 +93,7 @@ class Selection:
 
     def customers(self) -> int:
         """Distinct customers of all rows."""
-        if self.rows.key is None and not len(self.removed) and not self.frames:
+        if self.rows.key != CUSTOMER and not len(self.removed) and not self.frames:
             return self.rows.order(CUSTOMER).distinct_between(self.first, self.last)
         return int(self.together().customers()[0])
 
