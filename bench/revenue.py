@@ -28,6 +28,7 @@ from fluxrate.config import load_config
 from fluxrate.core import accounts
 from fluxrate.core.services import Services
 from fluxrate.plugin import EXTENSION
+from fluxrate.serving import collecting
 from tests.postgresql import Server
 
 ROUNDS = 20
@@ -83,6 +84,8 @@ def _measure(store: str, folder: Path, url: str, others: Clock) -> list[AskedRev
     app = create_app(load_config(str(folder), {"DATABASE_URL": url} if url else {}, environ={}))
     parts: Services = app.extensions[EXTENSION]
     billing.fill(parts, parts.clock())
+    # As a process that serves does.
+    collecting.settle()
     client, today = app.test_client(), parts.clock() // _DAY
     client.environ_base["HTTP_X_API_KEY"] = accounts.create_key(parts.store, "bench", ("admin",), parts.clock())[1]
     dates = {name: _date(today - days) for name, days in (("year", 729), ("before", 365), ("quarter", 90))}

@@ -21,7 +21,7 @@ from fluxrate import scheduler
 from fluxrate.core.errors import ConfigError
 from fluxrate.core.services import Services
 from fluxrate.plugin import EXTENSION
-from fluxrate.serving import processors
+from fluxrate.serving import collecting, processors
 from fluxrate.serving.channels import BODY_SLACK, Channel
 from fluxrate.serving.draining import Loop
 from fluxrate.serving.threads import Threads
@@ -77,6 +77,7 @@ def serve(app: Flask, sockets: Sequence[socket.socket], ready: Callable[[], None
     stop_jobs = scheduler.start(app)
     try:
         with processors.only(own):
+            collecting.settle()
             ready()
             loop.run()
     finally:

@@ -93,25 +93,27 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Book:
-    """All subscriptions as they were at one edition, their plans, and the charges of these that are metered."""
+    """All subscriptions as they were at one edition, their plans, and the charges of these that are metered. `known` is
+    what plan, quantity and discount were found to be worth.
+    """
 
     entries: tuple[Entry, ...]
     plans: Mapping[int, Plan]
     metered: Mapping[int, tuple[Metered, ...]]
-    _known: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict)
+    known: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict)
 
     def worth(self, state: State) -> tuple[int, int]:
         """What a whole period costs without usage, and the MRR of it: the ACTIVE FIXED charges of the state's plan
         times the quantity, less the discount, each rounded once.
         """
         terms = (state.plan_pk, state.quantity, state.discount)
-        found = self._known.get(terms)
+        found = self.known.get(terms)
         if found is None:
             plan = self.plans[state.plan_pk]
             period = sum(each.amount or 0 for each in plan.charges if each.status == "ACTIVE")
             exact = (Fraction(period), of_plan(plan))
             fixed, monthly = (of_subscription(each, state.quantity, state.discount) for each in exact)
-            found = self._known[terms] = (fixed, monthly)
+            found = self.known[terms] = (fixed, monthly)
         return found
 
 
@@ -123,13 +125,15 @@ class Books:
         self._engine = engine
         self._meter = meter
         self._kept = _Kept((-1, -1, -1), {}, {}, {})
+        # For ever: the charges of a plan that a subscription is or was on do not change.
+        self._worth: dict[tuple[int, int, int], tuple[int, int]] = {}
 
     def now(self) -> Book:
         """The book; of the subscriptions those are read that have changed."""
         kept = self._read()
         # Meters may change until they have events, so they are looked up each time.
         charges = {pk: metered(plan, kept.tariffs[pk], self._engine, self._meter) for pk, plan in kept.plans.items()}
-        return Book(tuple(kept.entries.values()), kept.plans, charges)
+        return Book(tuple(kept.entries.values()), kept.plans, charges, self._worth)
 
     def _read(self) -> _Kept:
         edition = self._store.subscriptions.edition_of_rows()
