@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -22,29 +22,12 @@ from fluxrate.core.calendar import (
     parse_window,
 )
 from fluxrate.core.errors import Malformed
+from tests.core.clocks import EPOCH, ZONES, local, us
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-ZONES = (
-    "UTC",
-    "America/New_York",
-    "America/St_Johns",
-    "Europe/Berlin",
-    "Europe/London",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "Africa/Casablanca",
-    "America/Santiago",
-    "America/Havana",
-    "America/Sao_Paulo",
-    "Africa/Monrovia",
-)
 
 # Days on which a clock of these zones did something odd, or will.
 ODD_DAYS = (
@@ -63,15 +46,6 @@ ODD_DAYS = (
     date(2026, 2, 15),
     date(2026, 9, 6),
 )
-
-
-def us(text: str) -> int:
-    """The instant of an ISO text with offset, by Python alone."""
-    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
-
-
-def local(instant: int, zone: str) -> datetime:
-    return (EPOCH + timedelta(microseconds=instant)).astimezone(ZoneInfo(zone))
 
 
 def days(zone: str, first: str, last: str) -> Window:

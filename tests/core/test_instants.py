@@ -12,29 +12,7 @@ from fluxrate.core import instants
 from fluxrate.core.errors import Malformed
 from fluxrate.core.instants import parse_instant, rfc3339
 from fluxrate.core.text import show
-
-ZONES = (
-    "UTC",
-    "America/New_York",
-    "America/St_Johns",
-    "Europe/Berlin",
-    "Europe/London",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "Africa/Casablanca",
-    "America/Santiago",
-    "America/Havana",
-    "America/Sao_Paulo",
-    "Africa/Monrovia",
-)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def us(text: str) -> int:
-    """The instant of an ISO text with offset, by Python alone."""
-    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
+from tests.core.clocks import EPOCH, ZONES, us
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,9 @@ from hypothesis import strategies as st
 
 from fluxrate.core.calendar import GROUPS, Window, buckets, parse_window
 from fluxrate.core.shifts import earlier, partners
-from tests.core.walking import DAY, EPOCH, QUARTER, expected, expected_partners, shown, us
+from tests.core.clocks import EPOCH, ZONES, us
+from tests.core.walking import DAY, QUARTER, expected, expected_partners, shown
 
-ZONES = (
-    "UTC",
-    "America/New_York",
-    "Europe/Berlin",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "Africa/Casablanca",
-    "America/Santiago",
-)
 # Days on which a clock of these zones did something odd or will, and days that another month or year lacks.
 ODD_DAYS = (
     date(1985, 12, 31),

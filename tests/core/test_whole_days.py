@@ -10,24 +10,11 @@ from hypothesis import strategies as st
 from fluxrate.core import calendar, whole_days
 from fluxrate.core.calendar import Buckets, Window
 from fluxrate.core.zones import DAY, HOUR, MINUTE
+from tests.core.clocks import ZONES
 
 direct = calendar.buckets.__wrapped__
 """The function without what is kept."""
 
-ZONES = (
-    "UTC",
-    "America/New_York",
-    "Europe/Berlin",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "Africa/Casablanca",
-    "America/Santiago",
-    "America/Havana",
-    "Pacific/Kiritimati",
-    "Africa/Monrovia",
-)
 LONGEST = {"minute": DAY, "hour": 40 * DAY, "day": 800 * DAY}
 APIA_SKIPS = 1_325_239_200_000_000
 """2011-12-30T10:00:00Z: Apia goes from the 29th to the 31st."""
