@@ -130,7 +130,7 @@ class Customers:
         statement = customers.update().where(customers.c.pk == pk).values(**changes, updated_at=now)
         return self._written(statement.returning(*customers.c), changes.get("external_id"), note)
 
-    def delete(self, pk: int) -> None:
+    def delete(self, pk: int, note: Note | None = None) -> None:
         """Remove a customer without events. Raises NotFound, or Conflict when events hang on it (this may
         read them all).
         """
@@ -138,6 +138,7 @@ class Customers:
             with self._database.write() as connection:
                 if not connection.execute(customers.delete().where(customers.c.pk == pk)).rowcount:
                     raise NotFound("There is no such customer.")
+                trail.write(connection, note)
             self.edition = object()
         except sql.IntegrityError as error:
             if not is_foreign_key_violation(error):
