@@ -195,6 +195,22 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def test_a_row_that_cannot_be_written_takes_no_other_along(instance, tmp_path, capsys):
+    """What only the store can refuse, in the midst of others: these go in once each, and it is named by its line."""
+    parts = instance()
+    read(parts, "plans", lines(tmp_path / "p.ndjson", [plan()]), capsys)
+    sold = {"external_id": "s", "customer_id": "acme", "plan_id": "p"}
+    read(parts, "subscriptions", lines(tmp_path / "s.ndjson", [sold]), capsys)
+    dearer = plan() | {"charges": [{"charge_type": "FIXED", "amount": "2"}]}
+    more = [plan() | {"external_id": f"p{number}"} for number in range(9)]
+    out, err = read(parts, "plans", lines(tmp_path / "m.ndjson", [*more[:5], dearer, *more[5:]]), capsys)
+    assert out == "m.ndjson: 9 created, 0 changed, 0 unchanged, 0 skipped, 1 rejected\n"
+    assert err.startswith("m.ndjson:6: Subscriptions are or were on the plan")
+    assert [each.external_id for each in parts.store.plans.all()] == ["p", *(f"p{number}" for number in range(9))]
+    made = [row["target"] for row in everything(parts.store)["audit"] if row["action"] == "plan.created"]
+    assert made == ["plan:p", *(f"plan:p{number}" for number in range(9))]
+
+
 def test_a_transaction_has_an_end(instance, monkeypatch):
     """Rows share transactions up to a number and a time, and between two of them anybody may write."""
     parts = instance()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from sqlalchemy import Connection, func, select
 
@@ -23,6 +23,18 @@ from fluxrate.core.store.schema import plans, states, subscriptions
 
 _COLUMNS = tuple(subscriptions.c)
 _IN_ORDER = (states.c.at, states.c.pk)
+
+
+class Edition(NamedTuple):
+    """What changes with any subscription or history: the `edition` of histories, how many subscriptions there are, and
+    the sums of their keys and versions. As keys only go up and do not come back, and versions only go up, equal sums
+    mean the same subscriptions, and those in the same versions.
+    """
+
+    histories: tuple[int, int] = (-1, -1)
+    rows: int = 0
+    keys: int = 0
+    versions: int = 0
 
 
 class SubscriptionFilter(TypedDict, total=False):
@@ -74,11 +86,17 @@ class Subscriptions:
             count, last = connection.execute(select(func.count(), func.max(states.c.pk))).one()
         return count, last or 0
 
-    def edition_of_rows(self) -> tuple[int, int, int]:
-        """Another triple after every change of any subscription or history."""
+    def edition_of_rows(self) -> Edition:
+        """Another one after every change of any subscription or history."""
+        c = subscriptions.c
         with self._database.read() as connection:
-            versions = connection.execute(select(func.sum(subscriptions.c.version))).scalar_one()
-        return *self.edition(), int(versions or 0)
+            sums = connection.execute(select(func.count(), func.sum(c.pk), func.sum(c.version))).one()
+        return Edition(self.edition(), *(int(each or 0) for each in sums))
+
+    def changed_since(self, at: int) -> Many[tuple[int, int]]:
+        """The pk and version of each subscription that was changed at `at` or later, by the clocks of the writers."""
+        c = subscriptions.c
+        return named.rows_of(self._database, select(c.pk, c.version).where(c.updated_at >= at))
 
     def versions(self) -> dict[int, int]:
         """By the pk of each subscription its version."""
