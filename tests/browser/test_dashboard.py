@@ -90,15 +90,52 @@ def test_the_first_load_asks_one_host_once_for_each_panel_and_moves_nothing(chro
 
 def test_a_panel_that_gets_no_answer_says_so_and_can_be_asked_again(open_page, messages):
     page = settled(open_page())
-    page.route("**/panels/trend**", lambda route: route.abort())
+    held = []
+    page.route("**/panels/trend**", lambda route: held.append(route))
     page.goto("/?meter=miles")
     lost = page.locator("#panel-trend .lost")
+    expect(page.locator("[data-awaited]")).to_have_count(1)
+    below = page.locator("#panel-all_meters").bounding_box()["y"]
+    held[0].abort()
     expect(lost).to_contain_text("The server did not answer")
+    assert page.locator("#panel-all_meters").bounding_box()["y"] == below
     expect(page.locator("#panel-headline .head-figure").first).to_be_visible()
     page.unroute("**/panels/trend**")
     lost.get_by_text("Try again").click()
     expect(page.locator("#panel-trend .chart")).to_be_visible()
     assert all("ERR_FAILED" in message or "fetch" in message for message in messages)
+    messages.clear()
+
+
+def test_on_a_phone_the_bar_has_room_for_long_windows_and_zones(open_page):
+    page = open_page(viewport={"width": 390, "height": 844})
+    page.goto("/?start_date=2025-11-27&end_date=2026-11-25&timezone=America/Argentina/Buenos_Aires")
+    zone, window = page.locator("#zone-menu"), page.locator("#window-menu")
+    assert zone.get_by_text("Buenos_Aires").bounding_box()["width"] > 60
+    window.locator("summary").click()
+    inside(page, window.locator(".menu-body"))
+    zone.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(window.locator(".menu-body")).to_be_hidden()
+    inside(page, zone.locator(".menu-body"))
+    zone.locator("input").last.focus()
+    page.keyboard.press("Escape")
+    expect(zone.locator("summary")).to_be_focused()
+
+
+def inside(page, menu):
+    """The menu is wholly on the screen, and nothing scrolls sideways."""
+    box = menu.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert page.evaluate("document.scrollingElement.scrollWidth") == 390
+
+
+def test_of_two_wrong_fields_in_the_bar_one_menu_opens(open_page, messages):
+    page = open_page()
+    page.goto("/?start_date=nonsense&timezone=Mars")
+    expect(page.locator("#window-menu .note-bad")).to_be_visible()
+    expect(page.locator("#zone-menu .menu-body")).to_be_hidden()
     messages.clear()
 
 
