@@ -307,6 +307,10 @@ def test_an_import_reads_standard_input(tmp_path):
         assert ran.returncode == 0
         assert ran.stdout.endswith(b"5 rejected\n")
     assert ran.stdout == b"-: 0 accepted, 3 duplicate, 5 rejected\n"
+    ran = real("import", "-", "--meter", "calls", stdin=CSV.encode())
+    assert ran.stdout == b"-: 0 accepted, 3 duplicate, 5 rejected\n"
+    both = ("--quantity", "n", "--quantity-value", "1")
+    assert real("import", "-", "--meter", "calls", *both, stdin=CSV.encode()).returncode == 2
     assert real("keys", "revoke", "nope").returncode == 1
     assert real("nope").returncode == 2
 
