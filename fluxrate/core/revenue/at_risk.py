@@ -6,7 +6,7 @@ in; the days after that fall into buckets without gap or overlap. UNCOLLECTIBLE 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -97,16 +97,16 @@ def days_of(place: int, today: int) -> tuple[int | None, int | None]:
 def _of_currency(
     currency: str, rows: list[Unpaid], carried: Mapping[int, int], today: int, limit: int, behind: bool
 ) -> AtRisk:
-    keys, statuses, _, due, paid, dates, subscriptions, _ = zip(*rows, strict=True)
+    keys, statuses, _, due, paid, dates, subscriptions, customers = zip(*rows, strict=True)
     # A sum of amounts fits 64 bits, unless there are very many.
     balance: Values = np.array(due, np.int64 if len(rows) * money.MOST < FITS else object) - np.array(paid)
-    columns = _Columns(np.array(keys), np.array(dates), balance)
+    columns = _Columns(np.array(keys), np.array(subscriptions), np.array(customers), balance, np.array(dates))
     given_up = np.array([status == "UNCOLLECTIBLE" for status in statuses])
     opened, gone = np.flatnonzero(~given_up & (balance != 0)), np.flatnonzero(given_up & (balance != 0))
     own, which = np.unique(columns.dates[opened], return_inverse=True)
     place = np.array([bucket_of(today - date) for date in own.tolist()], np.int64)[which]
     each = [balance[opened[place == bucket]] for bucket in range(len(BOUNDS))]
-    late = np.unique(np.array(subscriptions)[opened]).tolist()
+    late = np.unique(columns.subscriptions[opened]).tolist()
     return AtRisk(
         currency,
         int(balance[opened].sum()),
@@ -115,31 +115,30 @@ def _of_currency(
         sum(carried.get(key, 0) for key in late),
         int(balance[gone].sum()),
         tuple((int(one.sum()), len(one)) for one in each),
-        _items(rows, columns, opened, carried, today, limit),
+        _items(columns, opened, carried, today, limit),
         _behind([rows[i] for i in opened.tolist()], carried, today, limit) if behind else (),
-        _items(rows, columns, gone, carried, today, limit) if behind else (),
+        _items(columns, gone, carried, today, limit) if behind else (),
         len(gone),
     )
 
 
 class _Columns(NamedTuple):
-    """Of invoices their keys, due dates and balances."""
+    """Of invoices their keys, subscriptions, customers, balances and due dates."""
 
     keys: Values
-    dates: Values
+    subscriptions: Values
+    customers: Values
     balances: Values
+    dates: Values
 
 
-def _items(
-    rows: Sequence[Unpaid], columns: _Columns, wanted: Values, carried: Mapping[int, int], today: int, limit: int
-) -> tuple[Item, ...]:
+def _items(columns: _Columns, wanted: Values, carried: Mapping[int, int], today: int, limit: int) -> tuple[Item, ...]:
     """Of the wanted invoices, given by their places, those due first, of those of one date the largest."""
-    keys, dates, balances = (column[wanted] for column in columns)
-    first = wanted[np.lexsort((keys, -balances, dates))[:limit]].tolist()
-    mrr = carried.get
+    order = np.lexsort((columns.keys[wanted], -columns.balances[wanted], columns.dates[wanted]))
+    of = _Columns(*(column[wanted[order[:limit]]] for column in columns))
+    mrr = [carried.get(key, 0) for key in of.subscriptions.tolist()]
     return tuple(
-        Item(key, subscription, customer, due - paid, date, today - date, mrr(subscription, 0))
-        for key, _, _, due, paid, date, subscription, customer in (rows[i] for i in first)
+        map(Item._make, zip(*(column.tolist() for column in of), (today - of.dates).tolist(), mrr, strict=True))
     )
 
 
