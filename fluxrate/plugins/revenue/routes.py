@@ -11,8 +11,8 @@ from fluxrate.core.decline import declines
 from fluxrate.core.errors import Malformed
 from fluxrate.core.query import choice
 from fluxrate.core.revenue import money
+from fluxrate.core.revenue.book import EVER
 from fluxrate.core.revenue.mrr import MOVEMENTS
-from fluxrate.core.revenue.periods import EVER
 from fluxrate.core.revenue.words import day
 from fluxrate.core.zones import day_start
 from fluxrate.http.answers import answer
