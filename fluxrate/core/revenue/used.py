@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fluxrate.core.engine import Engine
-from fluxrate.core.revenue.book import Book
+from fluxrate.core.revenue.book import Book, Entry, Period
 from fluxrate.core.revenue.model import Plan, State, Subscription
 from fluxrate.core.revenue.periods import Periods
 from fluxrate.core.revenue.usage import FindMeter, Part, Priced, costs, metered, parts_of, parts_within, priced, tariffs
@@ -75,23 +75,33 @@ def over_time(
     """The usage of the periods that ended in the buckets `[edges[i], edges[i + 1])`, one that ends at an edge in the
     bucket before it; and the sequence that is covered.
     """
-    ended: list[tuple[str, int, bool]] = []
-    parts: list[Part] = []
-    for entry in book.entries:
-        if currency in (None, entry.subscription.currency) and any(book.metered[each.plan] for each in entry.billed):
-            code, customer = entry.subscription.currency, entry.subscription.customer_pk
-            for start, end in entry.ended(edges[0], min(edges[-1], now)):
-                for place, part in enumerate(parts_within(customer, entry.billed, start, end)):
-                    parts.append(part)
-                    # A period that two plans share is one period.
-                    ended.append((code, end, not place))
-    as_of = engine.as_of()
+    rows, as_of = ended(book, engine, edges[0], min(edges[-1], now), currency)
     sums: dict[str, list[list[int]]] = {}
-    for (code, end, first), cost in zip(ended, costs(engine, parts, book.metered, as_of), strict=True):
-        bucket = sums.setdefault(code, [[0, 0] for _ in labels])[bisect_left(edges, end) - 1]
+    for entry, (_, end), first, cost in rows:
+        bucket = sums.setdefault(entry.subscription.currency, [[0, 0] for _ in labels])[bisect_left(edges, end) - 1]
         bucket[0] += cost
         bucket[1] += first
     return [_currency(code, each, labels) for code, each in sorted(sums.items())], as_of
+
+
+def ended(
+    book: Book, engine: Engine, since: int, until: int, currency: str | None = None
+) -> tuple[list[tuple[Entry, Period, bool, int]], int]:
+    """What the usage cost of the periods that ended after `since` and by `until`; and the sequence that is covered. A
+    row for each plan that has a share in a period, of which the first says so: two plans' period is one period.
+    """
+    places: list[tuple[Entry, Period, bool]] = []
+    parts: list[Part] = []
+    for entry in book.entries:
+        if currency in (None, entry.subscription.currency) and any(book.metered[each.plan] for each in entry.billed):
+            customer = entry.subscription.customer_pk
+            for period in entry.ended(since, until):
+                for place, part in enumerate(parts_within(customer, entry.billed, *period)):
+                    parts.append(part)
+                    places.append((entry, period, not place))
+    as_of = engine.as_of()
+    found = costs(engine, parts, book.metered, as_of)
+    return [(*place, cost) for place, cost in zip(places, found, strict=True)], as_of
 
 
 def _currency(code: str, sums: Sequence[Sequence[int]], labels: Sequence[str]) -> UsageRevenue:
