@@ -14,6 +14,9 @@ import numpy as np
 from fluxrate.core.model import Number
 from fluxrate.core.revenue.mrr import MOVEMENTS, Step, Steps, Values, became, before, kinds, mean, share, standing
 
+MOST_ITEMS = 10_000
+"""Items of a list of one currency that may be asked for at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -11,6 +11,7 @@ from fluxrate.core.calendar import Window
 from fluxrate.core.errors import Malformed
 from fluxrate.core.query import FLAGS, choice
 from fluxrate.core.revenue import money
+from fluxrate.core.revenue.behind import MOST_ITEMS
 from fluxrate.core.revenue.book import EVER
 from fluxrate.core.revenue.mrr import MOVEMENTS
 from fluxrate.core.revenue.parts import BILLING_PERIODS
@@ -18,8 +19,6 @@ from fluxrate.core.revenue.words import day
 from fluxrate.core.services import Services
 from fluxrate.core.zones import day_start
 from fluxrate.http.parameters import FormatArgs, TimezoneArgs, WholeField, choice_field, text_field, wants_csv
-
-MOST_ITEMS = 10_000
 
 
 class LimitArgs(Schema):
