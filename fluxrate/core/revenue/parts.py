@@ -5,21 +5,30 @@ As in `behind`: sums and counts are over everything, the items over as many as a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
 
 from fluxrate.core.engine import Engine
 from fluxrate.core.revenue import ahead, used
 from fluxrate.core.revenue.ahead import Ahead
-from fluxrate.core.revenue.book import Book, Entry, Period
+from fluxrate.core.revenue.book import Book, Period
 
 BILLING_PERIODS = ("current", "next")
 AMOUNTS = ("total", "fixed", "usage", "certain")
 """What a billing period is expected to come to, each of which is a figure of the forecast."""
 
+_OF = {"total": (1, 1, 0), "fixed": (1, 0, 0), "usage": (0, 1, 0), "certain": (0, 0, 1)}
+"""How many times fixed charges, usage and what is certain are in each of them."""
 
-@dataclass(slots=True)
+# There are as many periods as twice all subscriptions, of which few are shown: plain ones, in the order they sort in.
+_Billed = list[int]
+"""Less the amount, end, subscription, customer, start."""
+_Expected = tuple[int, int, int, int, str, int, int, int, int]
+"""Less the amount that is sorted by, end, subscription, customer, current or next, start, fixed, usage, certain."""
+
+
+@dataclass(frozen=True, slots=True)
 class BilledPeriod:
     """A billing period `[start, end)` that is over, and what its usage cost in minor units."""
 
@@ -84,12 +93,14 @@ def billed(
     first `skip` ones.
     """
     rows, as_of = used.ended(book, engine, window[0], min(window[1], now), currency)
-    found: dict[str, list[BilledPeriod]] = {}
+    found: dict[str, list[_Billed]] = {}
     for entry, (start, end), first, cost in rows:
-        mine = found.setdefault(entry.subscription.currency, [])
+        who = entry.subscription
+        mine = found.setdefault(who.currency, [])
         if first:
-            mine.append(BilledPeriod(entry.subscription.pk, entry.subscription.customer_pk, start, end, 0))
-        mine[-1].amount += cost
+            mine.append([-cost, end, who.pk, who.customer_pk, start])
+        else:
+            mine[-1][0] -= cost
     return [_billed(code, periods, limit, skip) for code, periods in sorted(found.items())], as_of
 
 
@@ -111,38 +122,39 @@ def expected(
     """
     stands, costs, as_of = ahead.standings(book, engine, now, currency)
     sums: dict[str, Ahead] = {}
-    found: dict[str, list[ExpectedPeriod]] = {}
+    found: dict[str, list[_Expected]] = {}
+    of_fixed, of_usage, of_certain = _OF[by]
     rows = zip(stands, costs.expected, costs.certain, costs.later, strict=True)
-    for (entry, standing), usage, certain, later in rows:
+    for (entry, standing), usage, used_, later in rows:
         if standing.open is None and not standing.others:
             continue
-        code = entry.subscription.currency
-        into, mine = sums.setdefault(code, Ahead(code)), found.setdefault(code, [])
+        who = entry.subscription
+        into, mine = sums.setdefault(who.currency, Ahead(who.currency)), found.setdefault(who.currency, [])
         fixed, monthly = (0, 0) if standing.open is None else book.worth(standing.state)
         into.mrr += monthly
-        if ahead.within(standing.period, ends):
-            into.current.count(fixed, usage, certain)
-            mine.append(_period(entry, "current", standing.period, fixed, usage, certain))
-        if standing.open is not None and ahead.within(standing.following, ends):
-            into.next.count(fixed, later, 0)
-            mine.append(_period(entry, "next", standing.following, fixed, later, 0))
-    return [
-        _expected(sums[code], (item for item in mine if billing_period in (None, item.billing_period)), by, limit, skip)
-        for code, mine in sorted(found.items())
-    ], as_of
+        periods = [("current", into.current, standing.period, usage, used_)]
+        if standing.open is not None:
+            periods.append(("next", into.next, standing.following, later, 0))
+        for name, sum_, (start, end), expects, has in periods:
+            if ahead.within((start, end), ends):
+                sum_.count(fixed, expects, has)
+                if billing_period in (None, name):
+                    amount = of_fixed * fixed + of_usage * expects + of_certain * (fixed + has)
+                    mine.append((-amount, end, who.pk, who.customer_pk, name, start, fixed, expects, fixed + has))
+    return [_expected(sums[code], mine, limit, skip) for code, mine in sorted(found.items())], as_of
 
 
-def _billed(code: str, periods: list[BilledPeriod], limit: int, skip: int) -> BilledPeriods:
-    first = nsmallest(skip + limit, periods, key=lambda one: (-one.amount, one.end, one.subscription))
-    return BilledPeriods(code, sum(one.amount for one in periods), len(periods), tuple(first[skip:]))
+def _billed(code: str, periods: Sequence[_Billed], limit: int, skip: int) -> BilledPeriods:
+    items = tuple(
+        BilledPeriod(subscription, customer, start, end, -minus)
+        for minus, end, subscription, customer, start in nsmallest(skip + limit, periods)[skip:]
+    )
+    return BilledPeriods(code, -sum(one[0] for one in periods), len(periods), items)
 
 
-def _expected(found: Ahead, items: Iterable[ExpectedPeriod], by: str, limit: int, skip: int) -> ExpectedPeriods:
-    periods = list(items)
-    first = nsmallest(skip + limit, periods, key=lambda one: (-getattr(one, by), one.end, one.subscription))
-    return ExpectedPeriods(found, len(periods), tuple(first[skip:]))
-
-
-def _period(entry: Entry, name: str, period: Period, fixed: int, usage: int, used_: int) -> ExpectedPeriod:
-    who = entry.subscription
-    return ExpectedPeriod(who.pk, who.customer_pk, name, *period, fixed, usage, fixed + used_)
+def _expected(found: Ahead, periods: Sequence[_Expected], limit: int, skip: int) -> ExpectedPeriods:
+    items = tuple(
+        ExpectedPeriod(subscription, customer, name, start, end, *amounts)
+        for _, end, subscription, customer, name, start, *amounts in nsmallest(skip + limit, periods)[skip:]
+    )
+    return ExpectedPeriods(found, len(periods), items)

@@ -182,8 +182,9 @@ def _both(found: Ahead) -> tuple[tuple[str, int, Expected], ...]:
     return ("current", found.mrr, found.current), ("next", found.mrr, found.next)
 
 
-def _of_both(column: Column) -> Column:
-    return Column(column.name, column.field, lambda row, place: column.of(row[2], place))
+def _of_row(column: Column) -> Column:
+    """The column of what stands third in a row."""
+    return Column(column.name, column.field, lambda rows, place: column.of([row[2] for row in rows], place))
 
 
 FORECAST = Report(
@@ -192,7 +193,7 @@ FORECAST = Report(
     columns=(
         text("billing_period", lambda row: row[0]),
         money("mrr", lambda row: row[1]),
-        *map(_of_both, _EXPECTED),
+        *map(_of_row, _EXPECTED),
     ),
     rows=_both,
     key=None,

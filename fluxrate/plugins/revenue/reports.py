@@ -7,12 +7,14 @@ zone that was asked in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
+from itertools import repeat, starmap
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+import msgspec
 from flask import Response
 from marshmallow import Schema, fields
 
@@ -35,6 +37,8 @@ _ENVELOPE = {
     "as_of": fields.Integer,
 }
 
+_NOBODY: Named[Any] = Named([], {}, {})
+
 
 class Told(NamedTuple):
     """What a view found: one thing with a `currency` for each; the names behind the keys of its rows, the window and
@@ -43,7 +47,7 @@ class Told(NamedTuple):
 
     data: Sequence[Any]
     asked: Asked
-    names: Named[Any] | None = None
+    names: Named[Any] = _NOBODY
     window: Window | None = None
     as_of: int | None = None
 
@@ -53,29 +57,34 @@ class Place(NamedTuple):
 
     currency: str
     zone: str
-    names: Named[Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One figure or one column: its name, what the reference says of it, and its value of an item."""
-
-    name: str
-    field: fields.Field
-    of: Callable[[Any, Place], Any]
+    names: Named[Any]
 
 
 Source = str | Callable[[Any], Any]
 """Where a value is found in an item: its attribute, or what a function finds; the attribute of the name unless said."""
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One figure or one column: its name, what the reference says of it, and its values of some items at a place.
+
+    Of all items at once, since an answer may have a hundred thousand values: a call for each took twice as long.
+    """
+
+    name: str
+    field: fields.Field
+    of: Callable[[Sequence[Any], Place], Sequence[Any]]
+
+
 def money(name: str, source: Source = "", about: str = "", *, null: bool = False) -> Column:
     """An amount, from minor units; `null` where there may be none."""
-    read = _reader(source or name)
+    read, amount = _reader(source or name), minor_units.amount
 
-    def of(item: Any, place: Place) -> Any:
-        amount = read(item)
-        return None if amount is None else minor_units.amount(amount, place.currency)
+    def of(items: Sequence[Any], place: Place) -> list[Any]:
+        code = place.currency
+        if null:
+            return [None if minor is None else amount(minor, code) for minor in map(read, items)]
+        return [amount(minor, code) for minor in map(read, items)]
 
     return Column(name, fields.Decimal(allow_none=null, metadata=_said(about)), of)
 
@@ -103,44 +112,63 @@ def flag(name: str, source: Source = "") -> Column:
 def instant(name: str, source: Source = "") -> Column:
     """A moment."""
     read = _reader(source or name)
-    return Column(name, fields.DateTime(), lambda item, place: rfc3339(read(item), place.zone))
+    return Column(name, fields.DateTime(), lambda items, place: [rfc3339(at, place.zone) for at in map(read, items)])
 
 
 def date(name: str, source: Source = "") -> Column:
     """A day."""
     read = _reader(source or name)
-    return Column(name, fields.Date(), lambda item, place: date_text(read(item)))
+    return Column(name, fields.Date(), lambda items, place: [date_text(day) for day in map(read, items)])
 
 
 def part(name: str, kind: str, columns: tuple[Column, ...], source: Source = "") -> Column:
     """One thing that has columns of its own; the reference calls it by its kind."""
     read = _reader(source or name)
     field = fields.Nested(_schema(kind, columns))
-    return Column(name, field, lambda item, place: _row(columns, read(item), place))
+    return Column(name, field, lambda items, place: _rows(columns, [*map(read, items)], place))
 
 
 def several(name: str, kind: str, columns: tuple[Column, ...], source: Source = "", about: str = "") -> Column:
     """A list of such things."""
     read = _reader(source or name)
     field = fields.List(fields.Nested(_schema(kind, columns)), metadata=_said(about))
-    return Column(name, field, lambda item, place: [_row(columns, one, place) for one in read(item)])
+    return Column(name, field, lambda items, place: [_rows(columns, [*read(item)], place) for item in items])
 
 
-CUSTOMER = (
-    Column("customer_id", fields.UUID(), lambda item, place: _named(place).customers[item.customer].id),
-    Column(
-        "customer_external_id", fields.String(), lambda item, place: _named(place).customers[item.customer].external_id
-    ),
-)
-WHO = (
-    Column("subscription_id", fields.UUID(), lambda item, place: _named(place).subscriptions[item.subscription]),
-    *CUSTOMER,
-)
-INVOICE = Column("invoice_id", fields.UUID(), lambda item, place: _named(place).invoices[item.invoice])
-PERIOD = (
-    Column("period_start", fields.DateTime(), lambda item, place: _billing_period(item, place).period_start),
-    Column("period_end", fields.DateTime(), lambda item, place: _billing_period(item, place).period_end),
-)
+def _public(name: str, field: fields.Field, key: str, known: Callable[[Named[Any]], Mapping[int, Any]]) -> Column:
+    """What is `known` outside of a key of the item."""
+    read = attrgetter(key)
+
+    def of(items: Sequence[Any], place: Place) -> list[Any]:
+        found = known(place.names)
+        return [found[pk] for pk in map(read, items)]
+
+    return Column(name, field, of)
+
+
+def _of_customer(name: str, attribute: str) -> Column:
+    read = attrgetter(attribute)
+
+    def of(items: Sequence[Any], place: Place) -> list[Any]:
+        found = place.names.customers
+        return [read(found[item.customer]) for item in items]
+
+    return Column(name, fields.String() if attribute == "external_id" else fields.UUID(), of)
+
+
+def _of_period(name: str) -> Column:
+    read = attrgetter(name)
+
+    def of(items: Sequence[Any], place: Place) -> list[Any]:
+        return [read(Window(item.start, item.end, place.zone)) for item in items]
+
+    return Column(name, fields.DateTime(), of)
+
+
+CUSTOMER = (_of_customer("customer_id", "id"), _of_customer("customer_external_id", "external_id"))
+WHO = (_public("subscription_id", fields.UUID(), "subscription", lambda names: names.subscriptions), *CUSTOMER)
+INVOICE = _public("invoice_id", fields.UUID(), "invoice", lambda names: names.invoices)
+PERIOD = tuple(map(_of_period, WINDOW))
 """A billing period from its first to its last second."""
 
 
@@ -178,21 +206,21 @@ class Report:
 
     def table(self, found: Told) -> Response:
         """The table: a row for each row, its currency first."""
-        rows: Iterator[list[Any]] = (
-            [each.currency, *(column.of(row, place) for column in self.columns)]
-            for each in found.data
-            for place in (_place(each, found),)
-            for row in _reader(self.rows)(each)
-        )
+        rows = (row for each in found.data for row in self._cells(each, _place(each, found)))
         ends = "-to-".join(getattr(found.window, name)[:10] for name in self.window)
         name = f"{self.name}-{ends}" if ends else self.name
         return sheet(name, ["currency", *(column.name for column in self.columns)], rows, as_of=found.as_of)
 
     def _of_currency(self, each: Any, place: Place) -> dict[str, Any]:
-        shape = {"currency": each.currency, **_row(self.figures, each, place)}
+        shape = {"currency": each.currency}
+        shape |= {column.name: column.of([each], place)[0] for column in self.figures}
         if self.key:
-            shape[self.key] = [_row(self.columns, row, place) for row in _reader(self.rows)(each)]
+            shape[self.key] = _rows(self.columns, [*_reader(self.rows)(each)], place)
         return shape
+
+    def _cells(self, each: Any, place: Place) -> Iterator[Sequence[Any]]:
+        rows = [*_reader(self.rows)(each)]
+        return zip(repeat(place.currency), *(column.of(rows, place) for column in self.columns), strict=False)
 
 
 View = Callable[[Asked], Told]
@@ -223,25 +251,22 @@ def _reader(source: Source) -> Callable[[Any], Any]:
 
 def _as_is(name: str, source: Source, field: fields.Field) -> Column:
     read = _reader(source or name)
-    return Column(name, field, lambda item, place: read(item))
+    return Column(name, field, lambda items, place: [*map(read, items)])
 
 
-def _row(columns: Sequence[Column], item: Any, place: Place) -> dict[str, Any]:
-    return {column.name: column.of(item, place) for column in columns}
+def _rows(columns: Sequence[Column], items: Sequence[Any], place: Place) -> list[msgspec.Struct]:
+    """A JSON object for each item; one of a type of its own is made and written in half the time of a dict."""
+    kind = _object(tuple(column.name for column in columns))
+    return [*starmap(kind, zip(*(column.of(items, place) for column in columns), strict=True))]
 
 
-def _billing_period(item: Any, place: Place) -> Window:
-    return Window(item.start, item.end, place.zone)
+@cache
+def _object(names: tuple[str, ...]) -> type[msgspec.Struct]:
+    return msgspec.defstruct("Row", names, gc=False)
 
 
 def _place(each: Any, found: Told) -> Place:
     return Place(each.currency, found.asked.zone, found.names)
-
-
-def _named(place: Place) -> Named[Any]:
-    if place.names is None:
-        raise TypeError("Rows that say who they are of come with names.")
-    return place.names
 
 
 @cache
