@@ -27,16 +27,16 @@ INVOICES = 100_000
 CUSTOMERS = 5_000
 EVENTS = 300_000
 
-_SEED = 6
+SEED = 6
 _DAY = 86_400_000_000
 _DAYS = 730
 _CURRENCIES = ("USD", "USD", "USD", "EUR", "JPY")
-_PLANS = 40
+PLANS = 40
 _STATUSES = ("ACTIVE", "ACTIVE", "ACTIVE", "PAST_DUE", "PAUSED", "CANCELED")
 _INVOICED = ("PAID",) * 84 + ("OPEN",) * 10 + ("UNCOLLECTIBLE",) * 2 + ("VOID",) * 2 + ("DRAFT",) * 2
 _PIECE = 5_000
 _EVENTS_PIECE = 50_000
-_METER = {"meter_name": "calls", "aggregation_type": "SUM", "decimals": 0}
+METER = {"meter_name": "calls", "aggregation_type": "SUM", "decimals": 0}
 _USAGE = {
     "charge_type": "USAGE",
     "name": "Calls",
@@ -50,15 +50,15 @@ Rows = Sequence[dict[str, Any]]
 
 def fill(parts: Services, now: int) -> None:
     """Put everything in, as of `now`."""
-    chance = random.Random(_SEED)
+    chance = random.Random(SEED)
     names = [f"customer-{number:05d}" for number in range(CUSTOMERS)]
     with parts.store.write() as connection:
         pks, _ = store_customers.add(connection, names, now)
-    meter = meters.create(parts.store, parts.registry.metrics, _METER, now)
-    made = [_plan(parts, number, now) for number in range(_PLANS)]
-    sold = [_subscription(chance, number, list(pks.values()), made, now) for number in range(1, SUBSCRIPTIONS + 1)]
+    meter = meters.create(parts.store, parts.registry.metrics, METER, now)
+    made = [plan(parts, number, now) for number in range(PLANS)]
+    sold = [subscription(chance, number, list(pks.values()), made, now) for number in range(1, SUBSCRIPTIONS + 1)]
     history = [state for subscription in sold for state in _states(chance, subscription, made, now)]
-    billed = (_invoice(chance, number, chance.choice(sold), now) for number in range(INVOICES))
+    billed = (invoice(chance, number, chance.choice(sold), now) for number in range(INVOICES))
     for table, rows in ((subscriptions, sold), (states, history), (invoices, list(billed))):
         _insert(parts, table, rows)
     for start in range(0, EVENTS, _EVENTS_PIECE):
@@ -77,7 +77,7 @@ def _insert(parts: Services, table: Table, rows: Rows) -> None:
             connection.execute(table.insert(), rows[start : start + _PIECE])
 
 
-def _plan(parts: Services, number: int, now: int) -> tuple[int, str]:
+def plan(parts: Services, number: int, now: int) -> tuple[int, str]:
     """The key and the currency of a new plan."""
     currency = _CURRENCIES[number % len(_CURRENCIES)]
     fields = {
@@ -94,16 +94,17 @@ def _plan(parts: Services, number: int, now: int) -> tuple[int, str]:
     return plans.create(parts.store, parts.catalog.meter, fields, now, COMMAND_LINE).pk, currency
 
 
-def _subscription(
+def subscription(
     chance: random.Random, pk: int, customers: Sequence[int], made: Sequence[tuple[int, str]], now: int
 ) -> dict[str, Any]:
-    plan, currency = chance.choice(made)
+    """The row of a subscription as it began."""
+    of, currency = chance.choice(made)
     return {
         "pk": pk,
         "id": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
         "external_id": f"sub-{pk}",
         "customer_pk": chance.choice(customers),
-        "plan_pk": plan,
+        "plan_pk": of,
         "status": "ACTIVE",
         "quantity": chance.randint(1, 50),
         "discount": chance.choice((0, 0, 0, 100_000)),
@@ -133,7 +134,8 @@ def _states(
     subscription.setdefault("canceled_at", None)
 
 
-def _invoice(chance: random.Random, number: int, subscription: dict[str, Any], now: int) -> dict[str, Any]:
+def invoice(chance: random.Random, number: int, subscription: dict[str, Any], now: int) -> dict[str, Any]:
+    """The row of an invoice."""
     status, total = chance.choice(_INVOICED), chance.randint(1_000, 500_000)
     issued = now // _DAY - (chance.randint(0, 150) if status == "OPEN" else chance.randint(0, _DAYS))
     lines = [{"description": "Base", "amount": total, "quantity": None}]

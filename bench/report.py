@@ -186,7 +186,17 @@ def revenue_part(revenue: Revenue | None) -> str:
         met = all(max(asked.mean, asked.changed) < REVENUE_GOAL for asked in found.values())
         rows.append((text, *cells, "met" if met else "**missed**"))
     header = [name for store in stores for name in (f"{store}, ms", "after a change")]
-    return _table(("", *header, f"under {REVENUE_GOAL * _MS:.0f} ms"), rows)
+    asked_table = _table(("", *header, f"under {REVENUE_GOAL * _MS:.0f} ms"), rows)
+    return asked_table if not revenue.imported else f"{asked_table}\n\n{_imported(revenue)}"
+
+
+def _imported(revenue: Revenue) -> str:
+    """Rows of files, a second."""
+    rows = [
+        (one.store, f"{one.subscriptions:,.0f}", f"{one.invoices:,.0f}", f"{one.again:,.0f}")
+        for one in revenue.imported
+    ]
+    return _table(("imported rows/s", "subscriptions", "invoices", "invoices, nothing new"), rows)
 
 
 def with_revenue(page: str, revenue: Revenue) -> str:

@@ -149,9 +149,20 @@ class AskedRevenue:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """Rows of files of billing records a second on one store; `again` those of invoices that are there already."""
+
+    store: str
+    subscriptions: float
+    invoices: float
+    again: float
+
+
+@dataclass(frozen=True, slots=True)
 class Revenue:
-    """One run of `bench.revenue`: how many records of each there were, and every question on every store."""
+    """One run of `bench.revenue`: how many records of each there were, every question on every store, and imports."""
 
     subscriptions: int
     invoices: int
     asked: list[AskedRevenue]
+    imported: list[Imported] = field(default_factory=list)

@@ -2,8 +2,8 @@
 
 `python -m bench.revenue` asks the application itself, in this process: a request with an API key through everything
 but the network. Times are those of the processor, so that what else the machine does is left out: of this process, and
-on PostgreSQL of its server besides. It keeps what it measured beside the results of `make bench` and puts its part into
-the page.
+on PostgreSQL of its server besides. Then it imports the same records from files. It keeps what it measured beside the
+results of `make bench` and puts its part into the page.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pathlib import Path
 import msgspec
 from flask.testing import FlaskClient
 
-from bench import billing, report
+from bench import billing, imports, report
 from bench.places import DOCS, KEPT, REVENUE
-from bench.results import AskedRevenue, Revenue
+from bench.results import AskedRevenue, Imported, Revenue
 from fluxrate.app import create_app
 from fluxrate.config import load_config
 from fluxrate.core import accounts
@@ -63,15 +63,19 @@ def main() -> None:
     """Measure both stores, and write the part."""
     KEPT.mkdir(parents=True, exist_ok=True)
     found: list[AskedRevenue] = []
+    imported: list[Imported] = []
     with tempfile.TemporaryDirectory(dir=KEPT) as scratch:
         found += _measure("SQLite", Path(scratch) / "sqlite", "", lambda: 0.0)
-        server = Server()
+        imported.append(imports.measure("SQLite", Path(scratch) / "sqlite-files", ""))
+        # As people run it: commits wait for the disk.
+        server = Server("fsync=on")
         try:
             postgresql = Path(scratch) / "postgresql"
             found += _measure("PostgreSQL", postgresql, server.database(), lambda: _taken_by(server.folder))
+            imported.append(imports.measure("PostgreSQL", Path(scratch) / "postgresql-files", server.database()))
         finally:
             server.stop()
-    revenue = Revenue(billing.SUBSCRIPTIONS, billing.INVOICES, found)
+    revenue = Revenue(billing.SUBSCRIPTIONS, billing.INVOICES, found, imported)
     REVENUE.write_bytes(msgspec.json.encode(revenue))
     page = DOCS / "benchmarks.md"
     page.write_text(report.with_revenue(page.read_text("utf-8"), revenue), "utf-8")

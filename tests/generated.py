@@ -1,4 +1,4 @@
-"""How tests on generated inputs run: so many examples, however busy the machine is."""
+"""How tests on generated inputs run: so many examples, however busy the machine is (see `tests/conftest.py`)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, settings
 
 
 def examples(count: int) -> settings:
-    """Settings for `count` examples. A slow machine is no failure, so nothing is timed."""
-    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    """Settings for `count` examples."""
+    return settings(max_examples=count)
 
 
 def inherited(count: int) -> settings:
     """The same for a test that several classes inherit: each finds its counter-examples anew."""
-    checks = [HealthCheck.too_slow, HealthCheck.differing_executors]
-    return settings(max_examples=count, deadline=None, database=None, suppress_health_check=checks)
+    checks = [*settings.default.suppress_health_check, HealthCheck.differing_executors]
+    return settings(max_examples=count, database=None, suppress_health_check=checks)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask import Flask, Request, request, session, url_for
+from flask import Blueprint, Flask, Request, request, session, url_for
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException
 
 from fluxrate.http import application
-from fluxrate.http.application import Application
+from fluxrate.http.application import Application, Asked
+from tests.generated import examples
 
 HOSTS = (
     "example.com",
@@ -50,6 +51,7 @@ def adapter(app: Flask, made: dict[str, Any]) -> object:
     return {**values, "path_info": values["path_info"] or "", "host": asked.host}
 
 
+@examples(100)
 @given(st.sampled_from(("http", "https")), st.sampled_from(HOSTS), st.sampled_from(("", "/at", "/ä")), TEXTS, TEXTS)
 def test_an_address_is_read_as_flask_reads_it(
     scheme: str, host: str | None, script: str, path: str, query: str
@@ -87,3 +89,43 @@ def test_there_is_no_session_of_flasks_to_write_to() -> None:
     client = app.test_client()
     assert "Set-Cookie" not in client.get("/read").headers
     assert client.get("/write").status_code == 500
+
+
+@examples(200)
+@given(
+    st.one_of(
+        st.text(st.sampled_from("ab=&%+2F0é;#\0 "), max_size=16),
+        st.text(st.characters(max_codepoint=255), max_size=12),
+    )
+)
+def test_parameters_are_read_as_werkzeug_reads_them(query: str) -> None:
+    made = environ("http", "a", "", "/", query.encode().decode("latin-1"))
+    assert list(Asked(made).parameters.items()) == [(name, list(values)) for name, values in Request(made).args.lists()]
+
+
+def test_a_request_has_the_blueprints_that_flask_says() -> None:
+    """Of a view in a blueprint in another, of one in none, and of a path that leads nowhere."""
+    seen = []
+    for kind in (Application, Flask):
+        app, outer, inner = kind("x"), Blueprint("outer", "x"), Blueprint("inner", "x")
+        for place, name in ((app, "a"), (outer, "b"), (inner, "c")):
+            place.add_url_rule(f"/{name}", name, lambda: [*request.blueprints])
+        outer.register_blueprint(inner)
+        app.register_blueprint(outer)
+        app.register_error_handler(404, lambda _: [*request.blueprints])
+        client = app.test_client()
+        seen.append([client.get(f"/{name}").json for name in "abcd"])
+    assert seen[0] == seen[1] == [[], ["outer"], ["outer.inner", "outer"], []]
+
+
+@pytest.mark.parametrize("kind", [Application, Flask])
+def test_hooks_run_as_in_flask(kind: type[Flask]) -> None:
+    """Before a view, of the application and of its blueprint, and for the values of its path."""
+    app, own, said = kind("x"), Blueprint("own", "x"), []
+    own.add_url_rule("/<name>", "view", lambda name: said.append(name) or "")
+    app.before_request(lambda: said.append("every"))
+    own.before_request(lambda: said.append("own"))
+    own.url_value_preprocessor(lambda endpoint, values: said.append(endpoint))
+    app.register_blueprint(own)
+    app.test_client().get("/me")
+    assert said == ["own.view", "every", "own", "me"]

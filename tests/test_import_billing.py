@@ -140,6 +140,21 @@ def test_bad_rows_are_named_and_the_rest_goes_in(run, files, tmp_path):  # noqa:
     assert [row["external_id"] for row in files.get("/subscriptions").json["data"]] == ["last", "ok"]
 
 
+def test_what_is_no_text_names_nothing(run, files, tmp_path):  # noqa: F811
+    """Bytes that are not UTF-8, or a NUL, where a customer, plan or subscription is named: a row that is refused."""
+    list(load(run, tmp_path, "plans"))
+    path = tmp_path / "bytes.csv"
+    path.write_bytes(
+        b"external_id,customer_id,plan_id\na,\xff,gold\nb,acme,g\xc3\nc,a\x00c,gold\nd,acme,gold\ne,acme,\xed\xa0\x80\n"
+    )
+    ran = run("import-subscriptions", str(path))
+    assert ran.out == f"{path}: {counts(created=1, rejected=4)}\n"
+    assert [line.split(":")[1] for line in ran.err.splitlines()] == ["2", "3", "4", "6"]
+    assert all("No customer has" in line or "No plan has" in line for line in ran.err.splitlines())
+    path.write_bytes(b"external_id,subscription_id\ni,\xff\n")
+    assert "No subscription has" in run("import-invoices", str(path)).err
+
+
 def test_lists_in_cells_and_lines_are_judged_as_bodies(run, files, tmp_path):  # noqa: F811
     """A charge that is no JSON, of the wrong type or against a rule is refused in its row; so is one that is nested."""
     path = tmp_path / "plans.ndjson"

@@ -6,12 +6,14 @@ Every change is kept in the audit trail with who made it: `by` is whoever runs a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fluxrate.core import credentials, text
 from fluxrate.core.errors import Conflict, Forbidden, Malformed, RuleBroken
 from fluxrate.core.model import COMMAND_LINE, SCOPES, ApiKey, By, Note, User
 from fluxrate.core.store import Store
+from fluxrate.core.trail import changes_of
 
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 _SETUP = "setup_token"
@@ -97,16 +99,20 @@ def remove_user(store: Store, user: User, now: int, by: By = COMMAND_LINE) -> No
 
 def create_key(store: Store, name: str, scopes: Sequence[str], now: int, by: By = COMMAND_LINE) -> tuple[ApiKey, str]:
     """A new API key and its secret, which is shown now and never again."""
-    if not scopes:
-        raise RuleBroken(f"A key has at least one scope of {', '.join(SCOPES)}.", field="scopes")
-    for scope in scopes:
-        if scope not in SCOPES:
-            raise Malformed(f"scopes are of {', '.join(SCOPES)}, but {text.show(scope)} came.", field="scopes")
-    made = credentials.new_key()
-    shown, granted = text.clean(name, "name"), tuple(scope for scope in SCOPES if scope in scopes)
+    granted = _granted(scopes)
+    made, shown = credentials.new_key(), text.clean(name, "name")
     note = Note(by, "key.created", f"key:{made.prefix}", now, {"name": shown, "scopes": granted})
     kept = store.keys.create(name=shown, prefix=made.prefix, digest=made.digest, scopes=granted, now=now, note=note)
     return kept, made.secret
+
+
+def change_key(store: Store, key: ApiKey, fields: Mapping[str, Any], now: int, by: By = COMMAND_LINE) -> ApiKey:
+    """Change a key's name or scopes; its secret stays. Raises RuleBroken, Malformed, or Conflict for a revoked one."""
+    name = text.clean(fields["name"], "name") if "name" in fields else key.name
+    scopes = _granted(fields["scopes"]) if "scopes" in fields else key.scopes
+    said = changes_of(key, {"name": name, "scopes": scopes})
+    note = Note(by, "key.updated", f"key:{key.prefix}", now, said)
+    return store.keys.update(key.pk, name=name, scopes=scopes, note=note)
 
 
 def key_of(store: Store, secret: str) -> ApiKey | None:
@@ -122,6 +128,16 @@ def revoke_key(store: Store, key: ApiKey, now: int, by: By = COMMAND_LINE) -> No
     if key.revoked_at is not None:
         raise Conflict(f"The key {key.name} is already revoked.")
     store.keys.revoke(key.pk, now, Note(by, "key.revoked", f"key:{key.prefix}", now, {"name": key.name}))
+
+
+def _granted(scopes: Sequence[str]) -> tuple[str, ...]:
+    """The scopes in their usual order; raises RuleBroken for none, Malformed for what is none."""
+    if not scopes:
+        raise RuleBroken(f"A key has at least one scope of {', '.join(SCOPES)}.", field="scopes")
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise Malformed(f"scopes are of {', '.join(SCOPES)}, but {text.show(scope)} came.", field="scopes")
+    return tuple(scope for scope in SCOPES if scope in scopes)
 
 
 def set_password(store: Store, user: User, password: str, now: int, by: By = COMMAND_LINE) -> None:

@@ -75,6 +75,6 @@ def _of_parts(parts: Sequence[Part], choice: Choice, metric: Metric) -> Figures 
 def _of_lanes(choice: Choice, metric: Metric, removed: Ints) -> Figures:
     """Each lane is a cell that indexes answer."""
     (key, codes), window = choice.lanes[0], choice.scope.query.window
-    rows = Selection(choice.index.time, choice.first, choice.last, removed, tuple(choice.frames))
+    rows = Selection(choice.index.time, choice.first, choice.last, removed, choice.frames)
     edges, known = np.array((window.start, window.end), np.int64), np.array(sorted(codes), np.int32)
     return figures(metric, rows.by(key, choice.index, edges, known), choice.scope.meter.decimals)

@@ -27,6 +27,11 @@ def change(store: Store, customer: Customer, fields: Mapping[str, Any], now: int
     return store.customers.update(customer.pk, checked, now, note) if checked else customer
 
 
+def delete(store: Store, customer: Customer, now: int, by: By) -> None:
+    """Remove a customer without events, subscriptions and invoices; raises Conflict."""
+    store.customers.delete(customer.pk, Note(by, "customer.deleted", f"customer:{customer.external_id}", now))
+
+
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     checked = dict(fields)
     if checked.get("name") is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fluxrate.core.columns.keys import CUSTOMER
 from fluxrate.core.columns.types import Ints
@@ -59,11 +60,25 @@ def _layers(windows: Windows) -> Iterator[Ints]:
             # In order of their starts, the neighbours would overlap if any two did.
             yield left
             return
-        kept = np.zeros(len(left), np.bool_)
-        customer, end = -1, 0
-        for place, row in enumerate(zip(customers.tolist(), starts.tolist(), ends.tolist(), strict=True)):
-            if row[0] != customer or row[1] >= end:
-                kept[place] = True
-                customer, _, end = row
+        firsts = np.flatnonzero(np.append(True, ~same))
+        kept = _one_after_another(firsts, np.diff(np.append(firsts, len(left))), starts, ends)
         yield left[kept]
         left = left[~kept]
+
+
+def _one_after_another(firsts: Ints, counts: Ints, starts: Ints, ends: Ints) -> NDArray[np.bool_]:
+    """As a mask, of each customer's windows (so many from a first one on) the first, and each that begins when the one
+    before it that was taken is over: all customers at once.
+    """
+    kept = np.zeros(len(starts), np.bool_)
+    order = np.argsort(-counts, kind="stable")
+    firsts, counts = firsts[order], counts[order]
+    over = starts[firsts]
+    # How many customers have a window of this number; few have many.
+    most = np.searchsorted(-counts, -np.arange(1, int(counts[0]) + 1), "right").tolist()
+    for number, customers in enumerate(most):
+        places = firsts[:customers] + number
+        free = starts[places] >= over[:customers]
+        kept[places] = free
+        over[:customers] = np.where(free, ends[places], over[:customers])
+    return kept

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from fluxrate.core.columns import files
-from fluxrate.core.columns.base import Base, Source
+from fluxrate.core.columns.base import Source
 from fluxrate.core.columns.coding import Coder, Saved
 from fluxrate.core.columns.frame import Frame, merge
 from fluxrate.core.columns.index import Index
@@ -231,14 +231,14 @@ class LiveColumns:
 
     def _let_go(self) -> None:
         excess = self._excess()
-        held = [snapshot.held for snapshot in self._state.meters.values()]
-        for let_go in (Base.forget, Base.let_go):
-            for base in sorted(held, key=lambda one: one.used):
+        meters = sorted(self._state.meters.values(), key=lambda one: one.held.used)
+        for let_go in (Snapshot.forget, Snapshot.let_go):
+            for snapshot in meters:
                 if excess <= 0:
                     return
-                before = base.heap_bytes + base.mapped_bytes
-                let_go(base)
-                excess -= before - base.heap_bytes - base.mapped_bytes
+                before = snapshot.let_go_bytes
+                let_go(snapshot)
+                excess -= before - snapshot.let_go_bytes
 
     def _excess(self) -> int:
         found = self.residency()

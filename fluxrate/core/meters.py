@@ -10,6 +10,7 @@ from fluxrate.core.errors import Conflict, Malformed
 from fluxrate.core.model import COMMAND_LINE, METER_STATUSES, By, Meter, MeterFilter, Note
 from fluxrate.core.registry import Metrics
 from fluxrate.core.store import Store
+from fluxrate.core.trail import changes_of
 
 DEFAULT_DECIMALS = 6
 
@@ -64,13 +65,14 @@ def change(
     return store.meters.update(meter.pk, checked, now, note, seen if unsettled else None)
 
 
-def changes_of(before: object, fields: Mapping[str, Any]) -> dict[str, object]:
-    """What the audit trail keeps of a change: each field that becomes another, with what it was and what it is."""
-    return {
-        name: {"from": getattr(before, name), "to": value}
-        for name, value in fields.items()
-        if getattr(before, name) != value
-    }
+def delete(store: Store, meter: Meter, *, has_events: bool, now: int, by: By = COMMAND_LINE) -> None:
+    """Remove a meter that nothing hangs on; raises Conflict where it has events, voided ones too, or a plan's charge.
+
+    `has_events` is what is known already: the store would have to look for them.
+    """
+    if has_events:
+        raise Conflict(f"{meter.meter_name} has events, so it cannot be deleted; archive it instead.")
+    store.meters.delete(meter.pk, Note(by, "meter.deleted", f"meter:{meter.meter_name}", now))
 
 
 def check_status(status: str) -> str:

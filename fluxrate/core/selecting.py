@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from fluxrate.core import filters
 from fluxrate.core.columns import kernels
+from fluxrate.core.columns.arrangement import Arrangement
 from fluxrate.core.columns.cut import NO_ROWS
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.index import Index
 from fluxrate.core.columns.keys import Key
 from fluxrate.core.columns.paging import Positions
-from fluxrate.core.columns.selection import Selection
+from fluxrate.core.columns.selection import Fresh, Selection
 from fluxrate.core.columns.snapshot import State
 from fluxrate.core.columns.types import Ints
 from fluxrate.core.filters import Lane, Mask, Scope
@@ -62,12 +64,17 @@ class Choice:
             self.index, self.dead = subset.index, subset.of(self.dead)
         self.first, self.last = self.index.frame.between(window.start, window.end)
         self.keep = {*columns, *properties(meter)}
-        added = snapshot.added(seq)
-        self.frames = [self._passing(frame.window(window.start, window.end)) for frame in added]
-        self.frames = [frame for frame in self.frames if len(frame)]
+        self._added = snapshot.added(seq)
         # Of all newcomers together it is known how they stand beside the base, and not of some of them.
-        whole = len(added) == 1 and added[0] is snapshot.tail and not meter.filters
-        self.fresh = snapshot.fresh(window.start, window.end) if whole else None
+        whole = len(self._added) == 1 and self._added[0] is snapshot.tail and not meter.filters
+        self._known = snapshot.newcomers if whole else None
+
+    @cached_property
+    def frames(self) -> tuple[Frame, ...]:
+        """The rows beside the base, where they are scanned."""
+        window = self.scope.query.window
+        found = (self._passing(frame.window(window.start, window.end)) for frame in self._added)
+        return tuple(frame for frame in found if len(frame))
 
     def _counted(self, frame: Frame) -> Mask:
         mask = filters.meter_mask(frame, self.scope.meter, self.scope.coder)
@@ -87,11 +94,27 @@ class Choice:
         """The rows, laid out as suits the question."""
         removed = self.removed()
         looks = filters.looks_at_rows(self.scope.query)
-        if removed is not None and not looks and not self.lanes:
-            return self._indexed(Selection(self.index.time, self.first, self.last, removed, fresh=self.fresh))
-        if removed is not None and not looks and len(self.lanes) == 1 and len(self.lanes[0][1]) == 1:
-            return self._indexed(self._lane(*self.lanes[0], removed))
-        return self._scanned()
+        if removed is None or looks or len(self.lanes) > 1 or (self.lanes and len(self.lanes[0][1]) != 1):
+            return self._scanned()
+        base, fresh = (self.index.time, self.first, self.last), self._fresh()
+        if self.lanes:
+            (key, (code,)), index = self.lanes[0], self.index
+            base = _lane(index, key, code, self.first, self.last)
+            removed = removed[index.frame.column(key)[removed] == code]
+            removed = index.lanes(key).places(np.full(len(removed), code), removed)
+            if fresh is not None:
+                fresh = Fresh(fresh.known, *_lane(fresh.known.index, key, code, fresh.first, fresh.last))
+        frames = self.frames if self._known is None else ()
+        if fresh is not None and fresh.first == fresh.last:
+            fresh = None
+        return Chosen(Selection(*base, removed, frames, fresh=fresh), self.index)
+
+    def _fresh(self) -> Fresh | None:
+        """The newcomers of the window."""
+        if self._known is None:
+            return None
+        window, rows = self.scope.query.window, self._known.index.time
+        return Fresh(self._known, rows, *rows.frame.between(window.start, window.end))
 
     def removed(self) -> Ints | None:
         """Rows of the base that do not count, rising; None where they are too many to be corrected for one by one."""
@@ -107,22 +130,6 @@ class Choice:
         found.add(self.index.covering(keys))
         one = found.pop()
         return None if found or one is None else Key((one,))
-
-    def _indexed(self, selection: Selection) -> Chosen:
-        if self.frames:
-            selection = replace(selection, frames=tuple(self.frames))
-        return Chosen(selection, self.index)
-
-    def _lane(self, key: Key, codes: tuple[int, ...], removed: Ints) -> Selection:
-        rows = self.index.by(key)
-        if rows.lanes is None:
-            return Selection(rows, 0, 0)
-        low, high = rows.lanes.run(codes[0])
-        lane = rows.lanes.positions[low:high]
-        first, last = np.searchsorted(lane, np.array((self.first, self.last), np.int32)) + low
-        removed = removed[self.index.frame.column(key)[removed] == codes[0]]
-        places = np.searchsorted(lane, removed.astype(np.int32)) + low
-        return Selection(rows, int(first), int(last), places)
 
     def _scanned(self) -> Chosen:
         frame = self.index.frame.with_keys(self.keep)
@@ -149,6 +156,14 @@ class Choice:
         mask = np.ones(len(rows), np.bool_) if mask is None else mask
         mask[dead - self.first] = False
         return np.flatnonzero(mask) + self.first
+
+
+def _lane(index: Index, key: Key, code: int, first: int, last: int) -> tuple[Arrangement, int, int]:
+    """The places in the arrangement by a key of the rows between two positions that have the code."""
+    rows, lanes = index.by(key), index.lanes(key)
+    low, high = lanes.run(code)
+    start, end = np.searchsorted(lanes.positions[low:high], np.array((first, last), np.int32)).tolist()
+    return rows, low + start, low + end
 
 
 def found_by(index: Index, scope: Scope, lanes: Sequence[Lane], first: int, last: int) -> tuple[Positions, Ints | None]:
@@ -193,8 +208,11 @@ def _counting(chosen: Chosen, scope: Scope) -> Chosen:
     keys = properties(scope.meter)
     selection = chosen.selection
     covering = {frame.covering(keys) for frame in selection.frames if any(key in frame.meta for key in keys)}
-    if len(selection.cut()):
+    if len(selection.base):
         covering.add(chosen.index.covering(keys))
+    fresh = selection.fresh
+    if fresh is not None and any(key in fresh.rows.frame.meta for key in keys):
+        covering.add(fresh.known.index.covering(keys))
     one = next(iter(covering), keys[0])
     if len(covering) <= 1 and one is not None:
         frames = tuple(frame.with_property(frame.codes(one)) for frame in selection.frames)

@@ -22,6 +22,8 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 # reorder nothing by force.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 # Nearly every identifier, known by one look: printable ASCII without a space at either end.
 _USUAL = re.compile("[!-~](?:[ -~]*[!-~])?")
 
@@ -63,6 +65,11 @@ def _judged(value: str, field: str, longest: int) -> str:
         )
     _refuse_long(value, field, longest)
     return value
+
+
+def storable(value: str) -> bool:
+    """Whether a store takes the text, be it in a question: PostgreSQL takes no NUL, and neither a lone surrogate."""
+    return "\0" not in value and (value.isascii() or _SURROGATE.search(value) is None)
 
 
 def slug(value: str, field: str) -> str:

@@ -6,6 +6,7 @@ Who created, changed, revoked, voided, imported, signed in. Never events themsel
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from fluxrate.core import text
 from fluxrate.core.errors import Malformed
@@ -14,6 +15,7 @@ from fluxrate.core.store import Store
 
 ACTIONS = (
     "customer.created",
+    "customer.deleted",
     "customer.updated",
     "event.voided",
     "import.finished",
@@ -23,7 +25,9 @@ ACTIONS = (
     "invoice.updated",
     "key.created",
     "key.revoked",
+    "key.updated",
     "meter.created",
+    "meter.deleted",
     "meter.updated",
     "password.changed",
     "plan.created",
@@ -45,6 +49,15 @@ def check_action(action: str) -> str:
     if action not in ACTIONS:
         raise Malformed(f"action is one of {', '.join(ACTIONS)}, but {text.show(action)} came.", field="action")
     return action
+
+
+def changes_of(before: object, fields: Mapping[str, Any]) -> dict[str, object]:
+    """What the trail keeps of a change: each field that becomes another, with what it was and what it is."""
+    return {
+        name: {"from": getattr(before, name), "to": value}
+        for name, value in fields.items()
+        if getattr(before, name) != value
+    }
 
 
 def import_started(store: Store, by: By, target: str, file: str, now: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from flask import Response
+from werkzeug.datastructures import Headers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -39,7 +40,10 @@ def answer(
     own = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *(headers or {}).items()]
     if as_of is not None:
         own.append((AS_OF_HEADER, str(as_of)))
-    return Document([body], status, own)
+    said = Headers()
+    # Not as an argument, which is taken for any of five kinds of headers first.
+    said[:] = own
+    return Document([body], status, said)
 
 
 def listing(data: list[Any], *, page: int, page_size: int, total: int, **more: Any) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
-from flask import Request, current_app, request
+from flask import Request, Response, current_app, request
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, missing
 from webargs.flaskparser import FlaskParser
@@ -20,6 +20,7 @@ from werkzeug.exceptions import ClientDisconnected, LengthRequired
 
 from fluxrate.core import text
 from fluxrate.core.errors import Malformed, TooLarge, UnsupportedMedia
+from fluxrate.http.application import Asked
 from fluxrate.http.texts import Texts
 
 JSON = "application/json"
@@ -30,6 +31,8 @@ _UNUSUAL = frozenset({"HTTP_CONTENT_ENCODING", "HTTP_TRANSFER_ENCODING"})
 _MESSAGES = {"Unknown field.": "is unknown here.", "Missing data for required field.": "is missing."}
 _NOTHING = object()
 
+View = TypeVar("View", bound=Callable[..., Any])
+
 
 META = "meta."
 """How a parameter begins that filters by metadata."""
@@ -37,9 +40,15 @@ META = "meta."
 
 def metadata_filters() -> list[tuple[str, str]]:
     """The request's metadata filters as (key, value), in their order. Raises Malformed for one without a key."""
-    found = [(name[len(META) :], value) for name, value in request.args.items(multi=True) if name.startswith(META)]
+    sent = _parameters(request)
+    found = [(name[len(META) :], value) for name in sent if name.startswith(META) for value in sent[name]]
     if any(not key for key, _ in found):
         raise Malformed("A metadata filter is meta.KEY=VALUE, but one without a key came.", field="meta")
+    return found
+
+
+def _parameters(asked: Request) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = cast(Asked, asked).parameters
     return found
 
 
@@ -123,12 +132,16 @@ class StrictParser(FlaskParser):
         texts = Texts(schema)
 
         def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+            # Around it is a function of flask-smorest's that only calls it.
+            own: Callable[..., Any] = getattr(view, "__wrapped__", view)
+
             @wraps(view)
             def reading(*args: Any, **more: Any) -> Any:
-                found = texts.read(self.load_querystring(request, schema))
+                asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+                found = texts.read(self.load_querystring(asked, schema))
                 if found is None:
-                    found = self.parse(schema, request, location="query")
-                return view(*args, found, **more)
+                    found = self.parse(schema, asked, location="query")
+                return own(*args, found, **more)
 
             return reading
 
@@ -140,12 +153,12 @@ class StrictParser(FlaskParser):
         Parameters that begin with `meta.` are left to `metadata_filters` where the schema says `takes_metadata`.
         """
         found: dict[str, Any] = {}
-        for name, values in req.args.lists():
+        for name, values in _parameters(req).items():
             field = schema.fields.get(name)
             several = isinstance(field, fields.List)
             if len(values) > 1 and field is not None and not several:
                 raise Malformed(f"{name} is given once, but {len(values)} came.", field=name)
-            if "\0" in name or any("\0" in value for value in values):
+            if "\0" in "".join((name, *values)):
                 raise Malformed(f"{text.show(name)[1:-1]} holds a NUL character, which no text may.", field=name)
             if not name.startswith(META) or not getattr(schema, "takes_metadata", False):
                 found[name] = values if several else values[0]
@@ -213,6 +226,40 @@ def _sentence(message: str, sent: Any) -> str:
 
 
 class ApiBlueprint(Blueprint):
-    """A flask-smorest blueprint that reads its arguments strictly."""
+    """A flask-smorest blueprint that reads its arguments strictly.
+
+    Around each view flask-smorest puts a function for everything that is said of it. Most of them only call the next
+    one: of these what they say is kept, without a step more in every call.
+    """
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def alt_response(self, *args: Any, **options: Any) -> Callable[[View], View]:
+        """As flask-smorest does."""
+        say = super().alt_response(*args, **options)
+
+        def decorate(view: View) -> View:
+            view._apidoc = say(view)._apidoc  # type: ignore[attr-defined]
+            return view
+
+        return decorate
+
+    def response(self, *args: Any, **options: Any) -> Callable[[View], View]:
+        """As flask-smorest does; what is a response already needs nothing done."""
+        say = super().response(*args, **options)
+        made = say(_itself)
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def answering(*args: Any, **more: Any) -> Any:
+                found = view(*args, **more)
+                return found if isinstance(found, Response) else made(found)
+
+            answering._apidoc = say(view)._apidoc  # type: ignore[attr-defined]
+            return answering  # type: ignore[return-value]
+
+        return decorate
+
+
+def _itself(value: Any) -> Any:
+    return value

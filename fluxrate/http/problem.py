@@ -41,7 +41,7 @@ _DESCRIBED = {
     500: "Something failed on the server, which logged it.",
     503: "The store is away; nothing was half done, and trying again is safe.",
 }
-SERVER_ERROR = "Something failed here; it was logged."
+SERVER_ERROR = "The server could not answer this; its log has the reason."
 
 
 class ProblemApi(Api):

@@ -7,6 +7,7 @@ have the fields that only answers have, as `format=csv` writes them; those are p
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from fluxrate.core.model import COMMAND_LINE
 from fluxrate.core.revenue import imports
 from fluxrate.core.rows import Row
 from fluxrate.core.services import Services
+from fluxrate.core.store import Names, Store
 from fluxrate.http.bodies import checked
 from fluxrate.plugin import Command
 from fluxrate.progress import Progress
@@ -28,25 +30,33 @@ FORMATS = ("csv", "ndjson")
 KEY = "external_id"
 Upsert = Callable[[Services, str, Mapping[str, Any]], tuple[object, object | None]]
 """Makes the record of an external id be as said; gives it, and what it was before."""
+Named = Callable[[Names, str, Mapping[str, Any]], None]
+"""Adds the external id of a record, and what its body names, to what is read ahead."""
+_Body = tuple[str, dict[str, Any]]
+"""An external id, and what the body says."""
 
 
-def import_command(what: str, body: type[Schema], upsert: Upsert, told: Collection[str]) -> Command:
+def import_command(what: str, body: type[Schema], upsert: Upsert, named: Named, told: Collection[str]) -> Command:
     """`import-WHAT`; `body` is that of the API's upsert, `told` are the fields of answers."""
     schema, passed_over = body(), set(told) - set(body().fields) - {KEY}
 
+    def read(row: Row) -> _Body:
+        sent = {name: _value(schema, name, cell) for name, cell in imports.plain(row).items()}
+        own = {name: value for name, value in sent.items() if name not in passed_over}
+        key = own.pop(KEY, None)
+        if not isinstance(key, str):
+            raise Malformed(f"{KEY} is the biller's own id of the record, but {text.show(key)} came.", field=KEY)
+        return key, checked(schema, own)
+
     def run(parts: Services, names: tuple[str, ...], kind: str | None, strict: bool) -> int:
-        def put(row: Row, _: imports.Say) -> str:
-            sent = {name: _value(schema, name, cell) for name, cell in imports.plain(row).items()}
-            own = {name: value for name, value in sent.items() if name not in passed_over}
-            key = own.pop(KEY, None)
-            if not isinstance(key, str):
-                raise Malformed(f"{KEY} is the biller's own id of the record, but {text.show(key)} came.", field=KEY)
-            return imports.outcome(*upsert(parts, key, checked(schema, own)))
+        def put(store: Store, sent: _Body, _: imports.Say) -> str:
+            return imports.outcome(*upsert(replace(parts, store=store), *sent))
 
         def check(header: list[str]) -> None:
             _check_header(header, schema, passed_over)
 
-        return import_files(parts, what, names, kind, put, check, strict=strict)
+        mirror = imports.Mirror(read, lambda sent, wanted: named(wanted, *sent), put)
+        return import_files(parts, what, names, kind, mirror, check, strict=strict)
 
     explained = (
         f"Mirror {what} from CSV or NDJSON files, gzip or not; - is standard input.\n\nA row has the fields of the "
@@ -61,7 +71,7 @@ def import_files(
     what: str,
     names: tuple[str, ...],
     kind: str | None,
-    put: imports.Put,
+    mirror: imports.Mirror[Any],
     check: Callable[[list[str]], None],
     *,
     strict: bool,
@@ -76,7 +86,7 @@ def import_files(
             header, lines = rows.read(file, found)
             if header is not None:
                 check(header)
-            for report in imports.run(lines, put, refusals):
+            for report in imports.run(parts.store, lines, mirror, refusals):
                 progress.show(report)
         refusals.end()
         rejected += report.rejected

@@ -101,6 +101,7 @@ ROUTES = (
 )
 FILTERS = {
     "number": formats.number,
+    "breakable": formats.breakable,
     "money": formats.money,
     "words": formats.words,
     "day": formats.day,

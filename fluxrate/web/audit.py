@@ -21,6 +21,7 @@ PARAMETERS = (*WINDOW, "actor", "action", "page")
 PAGE_SIZE = 50
 WORDS = {
     "customer.created": "Created a customer",
+    "customer.deleted": "Deleted a customer",
     "customer.updated": "Changed a customer",
     "event.voided": "Voided an event",
     "import.finished": "Finished an import",
@@ -30,7 +31,9 @@ WORDS = {
     "invoice.updated": "Changed an invoice",
     "key.created": "Created an API key",
     "key.revoked": "Revoked an API key",
+    "key.updated": "Changed an API key",
     "meter.created": "Created a meter",
+    "meter.deleted": "Deleted a meter",
     "meter.updated": "Changed a meter",
     "password.changed": "Changed a password",
     "plan.created": "Created a plan",

@@ -212,10 +212,11 @@ def _zoomable(
         "first": [point.first for point in points],
         "last": [point.last for point in points],
         "events": [number(point.events) for point in points],
-        "values": _places(points),
+        # As in the drawing of the server: where no event came, there is no line.
+        "values": _places(points) if any_events(points) else [None] * len(points),
         "texts": _texts(points, unit),
         "before": {
-            "values": _places(before),
+            "values": _places(before) if any_events(before) else [],
             "texts": _texts(before, unit),
             "periods": [point.period for point in before],
         },

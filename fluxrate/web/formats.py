@@ -1,7 +1,7 @@
 """How figures, times and ids are written on the pages: exact digits, grouped; only what says so is rounded.
 
-Every function takes plain values and gives plain text, so that Jinja escapes it like any other text. The one exception
-is `moment`, which gives a `<time>` element with the exact instant in its title.
+Every function takes plain values and gives plain text, so that Jinja escapes it like any other text. The exceptions
+are `moment`, which gives a `<time>` element with the exact instant in its title, and `breakable`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,12 @@ def number(value: Number | None) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return text.replace("-", MINUS)
+
+
+def breakable(value: Number | None) -> str:
+    """As `number`; a long figure may be broken between its groups, where it would else break anywhere."""
+    text = number(value)
+    return Markup(",<wbr>").join(text.split(",")) if len(text) > LONG_FIGURE else text
 
 
 def money(minor: int | None, currency: str, *, signed: bool = False) -> str:

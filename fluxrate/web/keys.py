@@ -40,6 +40,8 @@ def page() -> Response:
 
 def made_from(name: str, scopes: list[str]) -> tuple[tuple[ApiKey, str] | None, dict[str, str]]:
     """The key and its secret, or a sentence for each field that is wrong."""
+    if not name.strip():
+        return None, {"name": "Give the key a name, such as billing."}
     parts = services()
     try:
         return accounts.create_key(parts.store, name, scopes, parts.clock(), auth.by()), {}

@@ -23,7 +23,7 @@ from fluxrate.web.pages import around
 from fluxrate.web.read import lenient, unclear
 from fluxrate.web.window_bar import window_bar
 
-PARAMETERS = (*WINDOW, "status", "page")
+PARAMETERS = (*WINDOW, "status", "page", "search")
 PAGE_SIZE = 25
 STATUS_SAID = {"ARCHIVED": "meter.archived", "ACTIVE": "meter.restored"}
 
@@ -35,19 +35,23 @@ def reference(meter: Meter) -> str:
 
 @auth.page_access
 def listing() -> Response:
-    """`GET /meters`: active ones unless `status` says otherwise."""
+    """`GET /meters`: active ones unless `status` says otherwise; `search` is a part of the name or the name in calls."""
     parts, now, args = services(), services().clock(), request.args.to_dict()
     query, errors = lenient(args, now)
     errors |= unclear(request.args, PARAMETERS)
     status = args.get("status") if args.get("status") in METER_STATUSES else METER_STATUSES[0]
     page = _number(args.get("page", ""))
-    found, total = parts.store.meters.list(page=page, page_size=PAGE_SIZE, status=status)
+    search = args.get("search", "").strip()[:255]
+    found, total, of = _listed(status, search, page)
     group = trends.fitting(query.window)
     query = replace(query, group_by=group, as_of=parts.engine.as_of())
     html = render_template(
         "meters.html",
         rows=[trends.glance(parts.engine, meter, query, now) for meter in found],
         total=total,
+        of=of,
+        many=of > PAGE_SIZE,
+        search=search,
         page=page,
         pages=around(page, math.ceil(total / PAGE_SIZE)),
         status=status,
@@ -60,6 +64,18 @@ def listing() -> Response:
         zone=query.window.zone,
     )
     return fragments.answer(html, status=422 if errors else 200)
+
+
+def _listed(status: str, search: str, page: int) -> tuple[list[Meter], int, int]:
+    """The meters of one page, how many pass the search, and how many there are of this status."""
+    store = services().store.meters
+    if not search:
+        found, total = store.list(page=page, page_size=PAGE_SIZE, status=status)
+        return found, total, total
+    of = [meter for meter in store.all() if meter.status == status]
+    low = search.casefold()
+    near = [meter for meter in of if low in meter.name.casefold() or low in meter.meter_name]
+    return near[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], len(near), len(of)
 
 
 def _number(text: str) -> int:

@@ -17,6 +17,7 @@ NEEDS = {
     "GET /api/v1/api-keys": "admin",
     "POST /api/v1/api-keys": "admin",
     "GET /api/v1/api-keys/<key>": "admin",
+    "PATCH /api/v1/api-keys/<key>": "admin",
     "DELETE /api/v1/api-keys/<key>": "admin",
     "GET /api/v1/audit": "admin",
     "GET /api/v1/customers": "usage.read",
@@ -24,6 +25,7 @@ NEEDS = {
     "GET /api/v1/customers/<customer>": "usage.read",
     "PATCH /api/v1/customers/<customer>": "usage.write",
     "PUT /api/v1/customers/<customer>": "usage.write",
+    "DELETE /api/v1/customers/<customer>": "admin",
     "GET /api/v1/customers/<customer>/usage": "usage.read",
     "POST /api/v1/events": "usage.write",
     "POST /api/v1/events/<event>/void": "usage.write",
@@ -31,6 +33,8 @@ NEEDS = {
     "POST /api/v1/meters": "admin",
     "GET /api/v1/meters/<meter>": "usage.read",
     "PATCH /api/v1/meters/<meter>": "admin",
+    "DELETE /api/v1/meters/<meter>": "admin",
+    "POST /api/v1/features": "admin",
     "GET /api/v1/meters/<meter>/events": "usage.read",
     "GET /api/v1/meters/<meter>/forecast": "usage.read",
     "GET /api/v1/revenue/forecast": "usage.read",
@@ -158,9 +162,9 @@ def test_what_is_no_route_is_a_problem(module_app, keys):
     client = module_app.test_client()
     for headers in ({}, {"X-API-Key": keys["admin"]}):
         problem(client.get("/api/v1/nope", headers=headers), 404, "/api/v1/nope")
-        response = client.delete("/api/v1/meters/calls", headers=headers)
-        problem(response, 405, "DELETE")
-        assert {"GET", "PATCH"} <= set(response.headers["Allow"].split(", "))
+        response = client.put("/api/v1/meters/calls", headers=headers)
+        problem(response, 405, "PUT")
+        assert {"GET", "PATCH", "DELETE"} <= set(response.headers["Allow"].split(", "))
 
 
 def test_a_session_may_read_without_a_token(browser):

@@ -120,3 +120,17 @@ def test_without_auto_creation_an_unknown_customer_is_not_found(make_app):
     assert api.get("/customers").json["data"] == []
     api.post("/customers", {"external_id": "acme"})
     assert api.post("/sdk/track", event).status_code == 201
+
+
+def test_a_customer_that_nothing_hangs_on_is_deleted(api):
+    """It answers as it was and is gone, and its first event makes another one; one with events stays."""
+    api.meter()
+    made = api.post("/customers", {"external_id": "acme", "name": "Acme"}).json
+    assert api.call("DELETE", f"/customers/{made['id']}").json == made
+    entry = api.get("/audit").json["data"][0]
+    assert (entry["action"], entry["target"], entry["details"]) == ("customer.deleted", "customer:acme", {})
+    problem(api.get("/customers/acme"), 404, "'acme'")
+    problem(api.call("DELETE", "/customers/acme"), 404, "'acme'")
+    assert api.track(customer="acme")["customer_id"] != made["id"]
+    problem(api.call("DELETE", "/customers/acme"), 409, "has events")
+    assert api.get("/customers/acme").json["name"] is None

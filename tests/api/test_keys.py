@@ -108,6 +108,29 @@ def test_a_revoked_key_is_refused_at_once(api):
     assert api.get("/api-keys").json["meta"]["total"] == 2
 
 
+def test_a_key_changes_its_name_and_scopes(api):
+    """PATCH changes what is sent from the next call on; the secret stays, and a revoked key stays as it is."""
+    secret = make_key(api.app, "usage.read")
+    path, other = f"/api-keys/{secret[:20]}", Api(api.app, secret)
+    before = api.get(path).json
+    assert api.patch(path, {"name": " nightly "}).json == {**before, "name": "nightly"}
+    problem(other.get("/api-keys"), 403, "admin")
+    widened = api.patch(path, {"scopes": ["admin", "usage.write"]})
+    assert (widened.status_code, widened.json["scopes"]) == (200, ["usage.write", "admin"])
+    assert other.get("/api-keys").status_code == 200
+    said = [(entry["action"], entry["details"]) for entry in api.get("/audit").json["data"][:2]]
+    assert said == [
+        ("key.updated", {"scopes": {"from": ["usage.read"], "to": ["usage.write", "admin"]}}),
+        ("key.updated", {"name": {"from": "test", "to": "nightly"}}),
+    ]
+    for body in ({"scopes": []}, {"scopes": ["root"]}, {"name": ""}, {"key": "sk_live_mine"}):
+        problem(api.patch(path, body), 422, *body)
+    problem(api.patch("/api-keys/nope", {"name": "x"}), 404, "'nope'")
+    api.call("DELETE", path)
+    problem(api.patch(path, {"name": "late"}), 409, "revoked")
+    assert api.get(path).json["name"] == "nightly"
+
+
 def test_the_use_of_a_key_is_dated(api):
     """`last_used_at` tells when a key was last seen, to the minute."""
     secret = make_key(api.app, "usage.read")

@@ -216,3 +216,40 @@ def test_two_callers_who_make_the_same_meter_make_one(app):
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(make, range(8))) == [201] + [409] * 7
+
+
+def test_a_meter_that_nothing_hangs_on_is_deleted(api):
+    """It is gone and its name is free again; one with events, voided ones too, or in a plan stays."""
+    made = api.meter("idle")
+    assert api.call("DELETE", f"/meters/{made['meter_token']}").json == made
+    entry = api.get("/audit").json["data"][0]
+    assert (entry["action"], entry["target"]) == ("meter.deleted", "meter:idle")
+    problem(api.get("/meters/idle"), 404, "'idle'")
+    problem(api.call("DELETE", "/meters/idle"), 404, "'idle'")
+    assert api.get("/meters").json["data"] == []
+    assert api.meter("idle")["id"] != made["id"]
+    charge = {"charge_type": "USAGE", "name": "Calls", "meter_id": "idle", "unit_price": "1"}
+    plan = {"external_id": "p", "name": "Paid", "plan_type": "USAGE", "currency": "USD", "billing_interval": "month"}
+    assert api.post("/plans", {**plan, "charges": [charge]}).status_code == 201
+    problem(api.call("DELETE", "/meters/idle"), 409, "Paid")
+    api.meter("calls")
+    event = api.track("calls")["id"]
+    assert api.post(f"/events/{event}/void", {"reason": "a test"}).status_code == 200
+    problem(api.call("DELETE", "/meters/calls"), 409, "archive it")
+    assert api.get("/meters").json["meta"]["total"] == 2
+
+
+def test_a_feature_of_type_meter_is_a_meter(api):
+    """`POST /features` takes the fields of a meter beside its type, and there is no other type."""
+    body = {"type": "meter", "meter_name": "calls", "aggregation_type": "MAX", "decimals": 0}
+    made = api.post("/features", body)
+    assert made.status_code == 201
+    assert list(made.json) == [*KEYS, "type"]
+    assert made.json.pop("type") == "meter"
+    assert api.get("/meters/calls").json == {name: made.json[name] for name in KEYS}
+    problem(api.post("/features", body), 409, "'calls'")
+    for wrong in ({"type": "static"}, {"type": None}):
+        problem(api.post("/features", body | wrong), 422, "type")
+    problem(api.post("/features", {"meter_name": "x", "aggregation_type": "SUM"}), 422, "type is missing")
+    problem(api.post("/features", {**body, "meter_name": "x", "price": 1}), 422, "price is unknown here")
+    assert api.get("/meters").json["meta"]["total"] == 1

@@ -170,7 +170,6 @@ def _try(operation, api: Api, broken: dict, answered: Counter, voids: Counter, f
 
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         derandomize=True,
         phases=[Phase.generate],

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from playwright._impl._driver import compute_driver_executable
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from tests.needs import need
@@ -16,6 +16,9 @@ from tests.web.conftest import EMAIL, HOUR, PASSWORD, instance_in
 
 CUSTOMERS = (("UA", "United Air Lines"), ("B6", "JetBlue Airways"), ("DL", "Delta Air Lines"))
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+# How long a page may take on a machine that is busy with the other tests; no test waits that long for what is there.
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +89,7 @@ def open_page(chromium, address, messages):
         context = chromium.new_context(base_url=address, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda message: messages.append(message.text))
         page.on("pageerror", lambda error: messages.append(str(error)))
         page.goto("/sign-in")

@@ -13,6 +13,7 @@ from tests.contracts.store_billing import BillingContract
 from tests.contracts.store_catalog import CustomerContract, MeterContract
 from tests.contracts.store_commits import CommitContract
 from tests.contracts.store_events import EventContract
+from tests.contracts.store_together import TogetherContract
 from tests.contracts.store_trail import TrailContract
 from tests.contracts.store_voids import VoidContract
 
@@ -26,6 +27,7 @@ class StoreContract(
     AccountContract,
     TrailContract,
     BillingContract,
+    TogetherContract,
 ):
     """All of it."""
 

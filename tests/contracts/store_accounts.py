@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,22 @@ class AccountContract(StoreCase):
         assert store.keys.revoke(key.pk, NOW + 3).revoked_at == NOW + 2
         with pytest.raises(NotFound):
             store.keys.revoke(99, NOW)
+
+    def test_key_changes(self, store: Store) -> None:
+        """What is given of a key in force changes, and nothing else; a revoked or unknown one does not change."""
+        key = store.keys.create(name="ci", prefix="a", digest=b"d", scopes=("usage.read",), now=NOW)
+        assert store.keys.update(key.pk) == key
+        named = store.keys.update(key.pk, name="build")
+        assert named == replace(key, name="build")
+        assert store.keys.update(key.pk, scopes=("usage.write", "admin")) == replace(
+            named, scopes=("usage.write", "admin")
+        )
+        revoked = store.keys.revoke(key.pk, NOW)
+        with pytest.raises(Conflict, match="revoked"):
+            store.keys.update(key.pk, name="late")
+        assert store.keys.by_prefix("a") == revoked
+        with pytest.raises(NotFound):
+            store.keys.update(99, name="x")
 
     def test_key_conflicts(self, store: Store) -> None:
         """A prefix is given once; a name may be given twice, and then names the one in force or nothing."""

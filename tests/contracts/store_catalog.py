@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
+from decimal import Decimal
 
 import pytest
 
 from fluxrate.core.errors import Conflict, NotFound
 from fluxrate.core.model import Customer, Meter, MeterFilter
+from fluxrate.core.revenue.model import Charge
 from fluxrate.core.store import Store
+from tests.contracts.store_billing import make_plan
 from tests.contracts.store_case import NOW, StoreCase, make_meter, new, together
 
 
@@ -128,6 +131,19 @@ class MeterContract(StoreCase):
         with pytest.raises(Conflict, match="has events"):
             store.meters.delete(meter.pk)
         assert store.meters.get(meter.pk) == meter
+
+    def test_meter_of_a_plan(self, store: Store, meter: Meter) -> None:
+        """A meter that a plan charges by stays; one whose id stands elsewhere in a plan goes."""
+        other = make_meter(store, "other")
+        charge = Charge("USAGE", f'"meter_id":"{other.id}"', meter_id=meter.id, unit_price=Decimal(1))
+        plan = make_plan(store, charges=(charge,))
+        store.meters.delete(other.pk)
+        with pytest.raises(Conflict, match=plan.name):
+            store.meters.delete(meter.pk)
+        assert store.meters.get(meter.pk) == meter
+        store.plans.delete(plan.pk)
+        store.meters.delete(meter.pk)
+        assert store.meters.get(meter.pk) is None
 
 
 class CustomerContract(StoreCase):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fluxrate.core import calendar
@@ -22,29 +22,13 @@ from fluxrate.core.calendar import (
     parse_window,
 )
 from fluxrate.core.errors import Malformed
+from tests.core.clocks import EPOCH, ZONES, local, us
+from tests.generated import examples
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-ZONES = (
-    "UTC",
-    "America/New_York",
-    "America/St_Johns",
-    "Europe/Berlin",
-    "Europe/London",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "Africa/Casablanca",
-    "America/Santiago",
-    "America/Havana",
-    "America/Sao_Paulo",
-    "Africa/Monrovia",
-)
 
 # Days on which a clock of these zones did something odd, or will.
 ODD_DAYS = (
@@ -63,15 +47,6 @@ ODD_DAYS = (
     date(2026, 2, 15),
     date(2026, 9, 6),
 )
-
-
-def us(text: str) -> int:
-    """The instant of an ISO text with offset, by Python alone."""
-    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
-
-
-def local(instant: int, zone: str) -> datetime:
-    return (EPOCH + timedelta(microseconds=instant)).astimezone(ZoneInfo(zone))
 
 
 def days(zone: str, first: str, last: str) -> Window:
@@ -144,7 +119,7 @@ def windows(draw: st.DrawFn, longest: int) -> Window:
     return Window(start, start + length, draw(st.sampled_from(ZONES)))
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(window=windows(longest=3 * DAY), group=st.sampled_from(["hour", "minute"]))
 @example(window=Window(us("1972-01-06T22:10Z"), us("1972-01-07T03:00Z"), "Africa/Monrovia"), group="minute")
 @example(window=Window(us("2025-04-05T12:00Z"), us("2025-04-05T18:00Z"), "Australia/Lord_Howe"), group="hour")
@@ -154,7 +129,7 @@ def test_hours_and_minutes_are_those_that_a_walk_along_the_clock_finds(window: W
     assert (found.edges.tolist(), list(found.labels)) == reference(window, group)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(window=windows(longest=70 * DAY), group=st.sampled_from(GROUPS[2:]))
 @example(window=Window(us("2011-12-20T00:00Z"), us("2012-01-10T00:00Z"), "Pacific/Apia"), group="day")
 @example(window=Window(us("2010-11-07T02:45Z"), us("2010-11-09T00:00Z"), "America/St_Johns"), group="day")
@@ -165,7 +140,7 @@ def test_days_and_longer_are_those_that_a_walk_along_the_clock_finds(window: Win
     assert (found.edges.tolist(), list(found.labels)) == reference(window, group)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(window=windows(longest=500 * DAY), group=st.sampled_from(GROUPS[1:]))
 def test_buckets_follow_each_other_through_the_window(window: Window, group: str) -> None:
     found = buckets(window, group)
@@ -181,7 +156,7 @@ def test_buckets_follow_each_other_through_the_window(window: Window, group: str
     assert all(a <= b for a, b in pairwise(parsed))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(window=windows(longest=60 * DAY), group=st.sampled_from(GROUPS[1:]))
 @example(window=Window(us("2025-04-05T12:00Z"), us("2025-04-05T18:00Z"), "Australia/Lord_Howe"), group="minute")
 @example(window=Window(us("2010-11-05T00:00Z"), us("2010-11-09T00:00Z"), "America/St_Johns"), group="day")

@@ -5,36 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxrate.core import instants
 from fluxrate.core.errors import Malformed
 from fluxrate.core.instants import parse_instant, rfc3339
 from fluxrate.core.text import show
-
-ZONES = (
-    "UTC",
-    "America/New_York",
-    "America/St_Johns",
-    "Europe/Berlin",
-    "Europe/London",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "Africa/Casablanca",
-    "America/Santiago",
-    "America/Havana",
-    "America/Sao_Paulo",
-    "Africa/Monrovia",
-)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def us(text: str) -> int:
-    """The instant of an ISO text with offset, by Python alone."""
-    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
+from tests.core.clocks import EPOCH, ZONES, us
+from tests.generated import examples
 
 
 @pytest.mark.parametrize(
@@ -117,7 +96,7 @@ def test_an_unknown_zone_is_refused_where_it_is_needed() -> None:
             parse_instant(text, "Mars/Olympus")
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.text(alphabet="0123456789-:TZ+. zW,", max_size=32))
 def test_what_is_read_is_what_python_reads(text: str) -> None:
     try:
@@ -129,7 +108,7 @@ def test_what_is_read_is_what_python_reads(text: str) -> None:
     assert found == (moment.replace(tzinfo=moment.tzinfo or UTC) - EPOCH) // timedelta(microseconds=1)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.integers(us("1900-01-02T00:00Z"), us("2999-12-30T00:00Z")), st.sampled_from(ZONES))
 def test_an_instant_survives_the_way_out_and_back(instant: int, zone: str) -> None:
     text = rfc3339(instant, zone)

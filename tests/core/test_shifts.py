@@ -5,24 +5,15 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from fluxrate.core.calendar import GROUPS, Window, buckets, parse_window
 from fluxrate.core.shifts import earlier, partners
-from tests.core.walking import DAY, EPOCH, QUARTER, expected, expected_partners, shown, us
+from tests.core.clocks import EPOCH, ZONES, us
+from tests.core.walking import DAY, QUARTER, expected, expected_partners, shown
+from tests.generated import examples
 
-ZONES = (
-    "UTC",
-    "America/New_York",
-    "Europe/Berlin",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "Africa/Casablanca",
-    "America/Santiago",
-)
 # Days on which a clock of these zones did something odd or will, and days that another month or year lacks.
 ODD_DAYS = (
     date(1985, 12, 31),
@@ -68,7 +59,7 @@ def days(zone: str, first: str, last: str) -> Window:
     return parse_window(first, last, zone, 0)
 
 
-@settings(max_examples=70, deadline=None)
+@examples(70)
 @given(data=st.data(), group=st.sampled_from(GROUPS[1:]))
 def test_the_window_before_is_the_one_found_by_counting(data: st.DataObject, group: str) -> None:
     """As many buckets back as are needed to end before the window starts, each edge at its place in its bucket."""
@@ -79,14 +70,14 @@ def test_the_window_before_is_the_one_found_by_counting(data: st.DataObject, gro
     assert found.start < found.end <= window.start
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(window=windows("minute"))
 def test_minutes_are_counted_too(window: Window) -> None:
     found = earlier(window, "previous", "minute")
     assert (found.start, found.end) == expected(window, "previous", "minute")
 
 
-@settings(max_examples=70, deadline=None)
+@examples(70)
 @given(data=st.data(), group=st.sampled_from(GROUPS))
 def test_the_year_before_has_the_same_dates(data: st.DataObject, group: str) -> None:
     """The dates and times of day of a year earlier, or by week those of 52 weeks earlier."""
@@ -95,7 +86,7 @@ def test_the_year_before_has_the_same_dates(data: st.DataObject, group: str) -> 
     assert (found.start, found.end) == expected(window, "year", group)
 
 
-@settings(max_examples=70, deadline=None)
+@examples(70)
 @given(data=st.data(), group=st.sampled_from(GROUPS), compare=st.sampled_from(["previous", "year"]))
 def test_a_bucket_stands_for_the_one_in_its_place_or_of_its_name(data: st.DataObject, group: str, compare: str) -> None:
     """Days a year apart and hours of whole days pair by name, all others in order; nothing is counted twice."""
@@ -254,7 +245,7 @@ def test_weeks_pair_with_the_monday_of_52_weeks_before() -> None:
     assert found == {"2020-12-28": "2019-12-30", "2021-01-04": "2020-01-06"}
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(1, 23 * 4), st.sampled_from(GROUPS))
 @example(4, "day")
 def test_a_window_on_a_clock_that_goes_back_is_moved_whole(quarters: int, group: str) -> None:

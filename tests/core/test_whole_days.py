@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxrate.core import calendar, whole_days
 from fluxrate.core.calendar import Buckets, Window
 from fluxrate.core.zones import DAY, HOUR, MINUTE
+from tests.core.clocks import ZONES
+from tests.generated import examples
 
 direct = calendar.buckets.__wrapped__
 """The function without what is kept."""
 
-ZONES = (
-    "UTC",
-    "America/New_York",
-    "Europe/Berlin",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "Africa/Casablanca",
-    "America/Santiago",
-    "America/Havana",
-    "Pacific/Kiritimati",
-    "Africa/Monrovia",
-)
 LONGEST = {"minute": DAY, "hour": 40 * DAY, "day": 800 * DAY}
 APIA_SKIPS = 1_325_239_200_000_000
 """2011-12-30T10:00:00Z: Apia goes from the 29th to the 31st."""
@@ -51,7 +39,7 @@ def starts() -> st.SearchStrategy[int]:
     start=starts(),
     length=st.one_of(st.integers(1, 3 * DAY), st.integers(1, 10**16)),
 )
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_a_window_cut_out_of_whole_days_is_the_window_itself(group, zone, start, length):
     """In any zone, by any group, wherever it starts and ends."""
     window = Window(start, start + min(length, LONGEST.get(group, 3_000 * DAY)), zone)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from fluxrate.core.calendar import Window, parse_window
 from fluxrate.core.errors import Malformed
+from tests.core.clocks import us
 
 DAY = 86_400_000_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def us(text: str) -> int:
-    """The instant of an ISO text with offset, by Python alone."""
-    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
 
 
 def parse_days(zone: str, first: str, last: str) -> Window:

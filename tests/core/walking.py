@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from functools import cache
 from itertools import count, groupby
-from zoneinfo import ZoneInfo
 
 from fluxrate.core.calendar import Window, buckets
+from tests.core.clocks import local, us
 
 QUARTER = 15 * 60 * 1_000_000
 HOUR = 4 * QUARTER
 DAY = 24 * HOUR
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Place = tuple[int, ...]
 """Where in its week, month, quarter or year a day is."""
-
-
-def us(text: str) -> int:
-    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
-
-
-def clock(instant: int, zone: str) -> datetime:
-    return (EPOCH + timedelta(microseconds=instant)).astimezone(ZoneInfo(zone))
 
 
 @cache
@@ -31,11 +22,11 @@ def starts(zone: str, year: int) -> dict[date, int]:
     """Every date that the clock showed in the year, and when it showed it first: found in steps of a quarter hour."""
     found: dict[date, int] = {}
     at, end = us(f"{year - 1}-12-31T00:00:00Z"), us(f"{year + 1}-01-02T00:00:00Z")
-    before = clock(at, zone).date()
+    before = local(at, zone).date()
     while at < end:
-        if clock(at + HOUR, zone).date() != before:
-            first = next(t for t in range(at, at + HOUR + 1, QUARTER) if clock(t, zone).date() != before)
-            before = clock(first, zone).date()
+        if local(at + HOUR, zone).date() != before:
+            first = next(t for t in range(at, at + HOUR + 1, QUARTER) if local(t, zone).date() != before)
+            before = local(first, zone).date()
             if before.year == year:
                 found[before] = first
         at += HOUR
@@ -79,7 +70,7 @@ def place(day: date, group: str) -> Place:
 
 def by_days(zone: str, instant: int, group: str, back: int, *, ends: bool, years: int = 3) -> int:
     """The instant as many buckets back: the same place on the same day, looked up."""
-    day = clock(instant, zone).date()
+    day = local(instant, zone).date()
     days = shown(zone, day, years)
     order = [key for key, _ in groupby(days, lambda one: name(one, group))]
     wanted = order[order.index(name(day, group)) - back]
@@ -89,21 +80,21 @@ def by_days(zone: str, instant: int, group: str, back: int, *, ends: bool, years
     after = days[next(one for one in days if one > target)]
     if instant == days[day]:
         return after if ends and place(target, group) != place(day, group) else days[target]
-    time = clock(instant, zone).replace(tzinfo=None).time()
+    time = local(instant, zone).replace(tzinfo=None).time()
     here = range(days[target], after, QUARTER)
-    return next((at for at in here if clock(at, zone).replace(tzinfo=None).time() >= time), after)
+    return next((at for at in here if local(at, zone).replace(tzinfo=None).time() >= time), after)
 
 
 def by_clock(zone: str, instant: int, unit: int, back: int) -> int:
     """The instant as many hours or minutes back, counted one after the other."""
 
     def hour(at: int) -> tuple[object, ...]:
-        local = clock(at, zone)
-        floor = local.replace(minute=0) if unit == HOUR else local
-        return (floor.replace(tzinfo=None), local.utcoffset())
+        clock = local(at, zone)
+        floor = clock.replace(minute=0) if unit == HOUR else clock
+        return (floor.replace(tzinfo=None), clock.utcoffset())
 
     step = min(unit, QUARTER)
-    within = clock(instant, zone).minute if unit == HOUR else 0
+    within = local(instant, zone).minute if unit == HOUR else 0
     at = instant
     for _ in range(back):
         here = hour(at)
@@ -113,12 +104,12 @@ def by_clock(zone: str, instant: int, unit: int, back: int) -> int:
     here, last = hour(at), at
     while hour(at - step) == here:
         at -= step
-    return next((t for t in range(at, last + 1, step) if clock(t, zone).minute >= within or unit != HOUR), last + step)
+    return next((t for t in range(at, last + 1, step) if local(t, zone).minute >= within or unit != HOUR), last + step)
 
 
 def whole_days(window: Window) -> bool:
     edges = (window.start, window.end)
-    return all(edge in shown(window.zone, clock(edge, window.zone).date(), 1).values() for edge in edges)
+    return all(edge in shown(window.zone, local(edge, window.zone).date(), 1).values() for edge in edges)
 
 
 def expected(window: Window, compare: str, group: str) -> tuple[int, int]:

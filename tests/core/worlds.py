@@ -18,20 +18,11 @@ from fluxrate.core.model import Meter
 from fluxrate.core.query import Query
 from fluxrate.core.services import Services
 from tests import reference
+from tests.core.clocks import ZONES
 from tests.instances import NOW, make_meter, new, open_instance, send
 from tests.reference import DAY, GROUPS, HOUR, MINUTE
 
 MAX = 2**63 - 1
-ZONES = (
-    "UTC",
-    "America/New_York",
-    "Europe/Berlin",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "America/Santiago",
-)
 ANCHORS = tuple(
     reference.micros(text)
     for text in (

@@ -105,6 +105,10 @@ def test_an_empty_window_has_axes_and_no_line():
     html = str(charts.line_chart(points, label="x", unit=None, table="t"))
     assert "chart-grid" in html
     assert "chart-line" not in html
+    live = str(charts.line_chart(points, label="x", unit=None, table="t", before=points, zoom=True))
+    data = json.loads(re.search(r'class="chart-data">(.+?)</script>', live)[1])
+    assert data["values"] == [None, None]
+    assert data["before"]["values"] == []
 
 
 def test_the_largest_value_touches_its_grid_line():

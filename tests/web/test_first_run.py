@@ -58,7 +58,7 @@ def test_what_is_wrong_stands_at_its_field(empty):
     empty.meter("calls", "Calls")
     nameless = submit(empty, "/first-run?meter=calls", form="key", name="")
     assert nameless.status_code == 422
-    assert "The name is a text" in unescape(nameless.text)
+    assert "Give the key a name" in unescape(nameless.text)
     assert empty.services.store.keys.all() == []
 
 

@@ -146,3 +146,9 @@ def test_bytes_read_at_a_glance(count, text):
 )
 def test_durations_are_told_in_their_two_largest_units(seconds, text):
     assert formats.duration(seconds) == text
+
+
+def test_a_long_figure_is_broken_between_its_groups_alone():
+    assert formats.breakable(1_234_567) == "1,234,567"
+    assert formats.breakable(9_007_199_254_740_993) == "9,<wbr>007,<wbr>199,<wbr>254,<wbr>740,<wbr>993"
+    assert formats.breakable(None) == "–"

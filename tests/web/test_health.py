@@ -41,9 +41,9 @@ def test_every_page_leads_to_it_and_it_is_marked_there(filled):
 def test_a_server_that_does_well_says_so(filled):
     shown = page(filled)
     assert "Everything is in order." in shown
-    assert "Store SQLite answers, migrated" in shown
+    assert "Store SQLite Answers, migrated" in shown
     assert "Newest sequence 130" in shown
-    assert "no limit set" in shown
+    assert "No limit set" in shown
 
 
 def test_each_meter_has_its_row_and_the_last_row_adds_up(filled):
@@ -67,7 +67,7 @@ def test_a_failed_job_is_the_first_thing_to_read(empty):
     assert "Everything is in order" not in html
     ran(empty, "columns.save")
     assert "Everything is in order." in page(empty)
-    assert re.search(r"columns.save every 1 min now 250 ms 2 1", page(empty))
+    assert re.search(r"columns.save Every 1 min now 250 ms 2 1", page(empty))
 
 
 @pytest.mark.parametrize(("runs", "late"), [(LATE_RUNS - 1, False), (LATE_RUNS + 1, True)])
@@ -112,8 +112,8 @@ def test_what_became_of_the_events_is_counted(empty):
     wrong = one.replace("calls", "nope")
     empty.services.ingest.accept(decode_many(f"[{one},{one},{other},{wrong},7]".encode(), 10))
     shown = page(empty)
-    assert "Accepted 1 Duplicates a repeat answered with the first event 2" in shown
-    assert "Conflicts duplicates that said something else than the first 1" in shown
+    assert "Accepted 1 Duplicates A repeat, answered with the first event 2" in shown
+    assert "Conflicts Duplicates that said something else than the first 1" in shown
     assert "Rejected malformed 1 · not found 1 2" in shown
 
 

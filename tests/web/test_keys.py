@@ -32,7 +32,7 @@ def test_a_key_is_shown_once_and_works(empty):
 @pytest.mark.parametrize(
     ("fields", "field", "said"),
     [
-        ({"name": "", "scopes": "admin"}, "name", "The name is a text that is not empty"),
+        ({"name": "", "scopes": "admin"}, "name", "Give the key a name"),
         ({"name": "x"}, "scopes", "at least one scope"),
         ({"name": "x", "scopes": "root"}, "scopes", "root"),
     ],

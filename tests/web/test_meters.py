@@ -110,6 +110,25 @@ def test_archiving_asks_first_and_can_be_taken_back(empty):
     assert len(trail_of(empty, "meter.updated")) == 2
 
 
+def test_many_meters_are_searched_by_either_name(empty):
+    for i in range(26):
+        empty.meter(f"m{i:02}", f"Meter {i:02}")
+        if i == 24:
+            assert 'id="search"' not in empty.client.get("/meters").text
+    assert 'id="search"' in empty.client.get("/meters").text
+    assert "26 meters" in visible(empty.client.get("/meters").text)
+    by_name = empty.client.get("/meters?search=METER 2").text
+    assert "6 of 26 meters" in visible(by_name)
+    assert re.findall(r'title="(Meter \d\d)"', by_name) == [f"Meter {i}" for i in range(20, 26)]
+    assert re.findall(r'title="(Meter \d\d)"', empty.client.get("/meters?search=m07").text) == ["Meter 07"]
+    assert re.findall(r'title="(Meter \d\d)"', empty.client.get("/meters?search=m&page=2").text) == ["Meter 25"]
+    nothing = visible(empty.client.get("/meters?search=<b>").text)
+    assert "No meter has this in their name" in nothing
+    assert "0 of 26 meters" in nothing
+    assert "0 meters" in visible(empty.client.get("/meters?search=m07&status=ARCHIVED").text.replace("0 of 0", "0"))
+    assert "This list has no such page" in visible(empty.client.get("/meters?page=9").text)
+
+
 def test_forms_need_the_token(empty):
     empty.meter("calls", "Calls")
     for path in ("/meters/new", "/meters/calls/edit", "/meters/calls/archive", "/meters/calls/restore"):

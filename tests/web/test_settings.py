@@ -74,3 +74,16 @@ def test_the_pages_of_settings_lead_to_each_other(filled):
         assert f'href="{path}" aria-current="page"' in html
         for other in ("API keys", "Accounts", "Audit trail", "Health", "Plugins"):
             assert other in html
+
+
+def test_a_page_that_fails_offers_another_try(empty):
+    def fails():
+        raise RuntimeError("no figure for this")
+
+    empty.app.view_functions["web.settings"] = fails
+    answer = empty.client.get("/settings?timezone=UTC")
+    assert answer.status_code == 500
+    assert "The server could not answer this" in answer.text
+    assert '<a href="">Try again</a>' in answer.text
+    assert "no figure" not in answer.text
+    assert "Try again" not in empty.client.get("/nowhere").text

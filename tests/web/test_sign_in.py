@@ -77,7 +77,7 @@ def test_the_one_time_link_creates_the_first_administrator_once(tmp_path):
     assert client.get("/").status_code == 200
     again = app.test_client().get(f"/setup/{link}")
     assert again.status_code == 403
-    assert "This link has been used" in again.text
+    assert "This link does not work" in again.text
     assert app.test_client().get("/setup/guess").status_code == 403
     services.close()
 

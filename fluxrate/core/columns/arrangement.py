@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluxrate.core.columns import kernels
+from fluxrate.core.columns.changes import Change
 from fluxrate.core.columns.frame import Frame, Where
 from fluxrate.core.columns.keys import Key
 from fluxrate.core.columns.orders import Order
@@ -70,6 +71,13 @@ class Arrangement:
     def forget(self, but: Key) -> None:
         """Let go of the orders of all keys but one."""
         self._orders = {key: order for key, order in list(self._orders.items()) if key == but}
+
+    def take_over(self, former: Arrangement, change: Change) -> dict[Key, Change]:
+        """Have the orders of the arrangement that this one came of by a change; gives how each of them has changed."""
+        changes: dict[Key, Change] = {}
+        for key, order in list(former._orders.items()):
+            self._orders[key], changes[key] = change.order(order, self.codes(key))
+        return changes
 
     def where(self, starts: Ints, ends: Ints) -> Where:
         """Where in the frame the rows of the cells `[start, end)` are, one after another: a slice if they lie so."""

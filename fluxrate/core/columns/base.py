@@ -41,6 +41,11 @@ class Base:
             found = self._index = self._source()
         return found
 
+    @property
+    def there(self) -> Index | None:
+        """The index unless it has been let go; this is not asking for it."""
+        return self._index
+
     def with_source(self, wrap: Callable[[Source], Source]) -> Base:
         """The same rows, let go or not, with another way to get them again."""
         if self._source is None:

@@ -11,24 +11,26 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.arrangement import Arrangement
 from fluxrate.core.columns.frame import Frame, Some, merge_cells
 from fluxrate.core.columns.keys import CUSTOMER, Key
-from fluxrate.core.columns.newcomers import Fresh
+from fluxrate.core.columns.newcomers import Newcomers
 from fluxrate.core.columns.types import Codes, Ints
 
 NO_ROWS: Ints = np.empty(0, np.int64)
 
 
 class Added(NamedTuple):
-    """Codes of further rows, and their bounds for the same cells; `fresh` where they are known beside the base."""
+    """Codes of further rows, and their bounds for the same cells."""
 
     codes: Codes
     bounds: Ints
-    fresh: Fresh | None = None
+
+    def one_by_one(self, key: Key, base: Cut) -> tuple[Ints, Codes]:
+        """The cell and the code of every row."""
+        return _cells(self.bounds), self.codes[self.bounds[0] : self.bounds[-1]]
 
 
 class Columns:
@@ -228,7 +230,7 @@ class Cut(Columns):
             return self.frame.distinct(bounds)
         return self.distinct_of(self.counted, None)
 
-    def distinct_of(self, key: Key, added: Added | None) -> Ints:
+    def distinct_of(self, key: Key, added: Added | Beside | None) -> Ints:
         """Distinct codes of a key per cell, of these rows and of added ones."""
         if key == CUSTOMER == self.rows.key:
             # In the lanes of customers a cell has one customer or none.
@@ -241,10 +243,9 @@ class Cut(Columns):
         else:
             found = np.zeros(len(self.starts), np.int64)
             found[filled] = order.distinct(self.starts[filled], self.ends[filled])
-        if added is not None and added.fresh is not None:
-            looked_at = self._never_removed(key, added)
-            found = found + added.fresh.bringing(key, added.bounds, self.starts, self.ends, looked_at)
-        if not len(self.removed) and (added is None or added.fresh is not None):
+        if isinstance(added, Beside):
+            found = found + added.bringing(key, self)
+        if not len(self.removed) and (added is None or isinstance(added, Beside)):
             return found
         cell, codes, change = self._changes(key, added)
         if not len(cell):
@@ -259,30 +260,54 @@ class Cut(Columns):
         np.add.at(found, cell, (before + net > 0).astype(np.int64) - (before > 0))
         return found
 
-    def _changes(self, key: Key, added: Added | None) -> tuple[Ints, Ints, Ints]:
+    def _changes(self, key: Key, added: Added | Beside | None) -> tuple[Ints, Ints, Ints]:
         """Rows left out (-1) and added (1): the cell and the code of each that has one."""
-        cell, codes = self._cell, self._removed_codes(key).astype(np.int64)
+        cell, codes = self._cell, self.removed_codes(key).astype(np.int64)
         change = np.full(len(codes), -1, np.int64)
         if added is not None:
-            bounds, more = added.bounds, added.codes[added.bounds[0] : added.bounds[-1]]
-            own = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-            if added.fresh is not None:
-                # Those of other codes are counted already.
-                again = ~kernels.lacks(more, self._removed_codes(key))
-                own, more = own[again], more[again]
+            own, more = added.one_by_one(key, self)
             cell, codes = np.concatenate((cell, own)), np.concatenate((codes, more))
             change = np.concatenate((change, np.ones(len(more), np.int64)))
         known = codes >= 0
         return cell[known], codes[known], change[known]
 
-    def _removed_codes(self, key: Key) -> Codes:
+    def removed_codes(self, key: Key) -> Codes:
+        """The codes of a key that the rows left out have."""
         return self.rows.frame.column(key)[self.rows.positions(self.removed)]
 
-    def _never_removed(self, key: Key, added: Added) -> NDArray[np.bool_] | None:
-        """Which of the added rows have none of the codes of rows left out; None when none is left out."""
-        if not len(self.removed):
-            return None
-        return kernels.lacks(added.codes[added.bounds[0] : added.bounds[-1]], self._removed_codes(key))
+    def codes(self, key: Key) -> Codes:
+        """The codes of a key that the rows have, one cell after another."""
+        return self._some.column(key)
+
+
+class Beside(NamedTuple):
+    """A cut of the newcomers of a base, none of which is left out, into the cells of a cut of that base."""
+
+    cut: Cut
+    known: Newcomers
+
+    @property
+    def bounds(self) -> Ints:
+        """Where the rows are cut."""
+        return self.cut.bounds
+
+    def one_by_one(self, key: Key, base: Cut) -> tuple[Ints, Codes]:
+        """The cell and the code of every row that `bringing` does not count."""
+        codes = self.cut.codes(key)
+        again = ~kernels.lacks(codes, base.removed_codes(key))
+        return _cells(self.bounds)[again], codes[again]
+
+    def bringing(self, key: Key, base: Cut) -> Ints:
+        """How many codes these rows bring that no row of the base's cell has, but for codes of which a row is left out
+        there.
+        """
+        counted = kernels.lacks(self.cut.codes(key), base.removed_codes(key)) if len(base.removed) else None
+        own = self.cut.starts, self.cut.ends
+        return self.known.bringing(key, self.cut.rows, own, (base.starts, base.ends), counted)
+
+
+def _cells(bounds: Ints) -> Ints:
+    return np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
 
 
 class Union(Columns):
@@ -291,16 +316,16 @@ class Union(Columns):
     Distinct counts come from the indexes; columns are merged when a metric asks for them.
     """
 
-    def __init__(self, cut: Cut, added: Frame, added_bounds: Ints, fresh: Fresh | None = None) -> None:
+    def __init__(self, cut: Cut, added: Frame | Beside, added_bounds: Ints) -> None:
         self._cut = cut
-        self._fresh = fresh
         self._added = added
         self._added_bounds = added_bounds
         self.bounds: Ints = cut.bounds + added_bounds - added_bounds[0]
 
     @cached_property
     def _frame(self) -> Frame:
-        return merge_cells([(self._cut.frame, self._cut.bounds), (self._added, self._added_bounds)])[0]
+        added = self._added.cut.frame if isinstance(self._added, Beside) else self._added
+        return merge_cells([(self._cut.frame, self._cut.bounds), (added, self._added_bounds)])[0]
 
     @property
     def frame(self) -> Frame:
@@ -309,7 +334,9 @@ class Union(Columns):
 
     def distinct(self, bounds: Ints) -> Ints:
         """Distinct values of the counted property per bucket."""
-        counted = self._cut.counted
+        counted, added = self._cut.counted, self._added
         if counted is None or not np.array_equal(bounds, self.bounds):
             return self.frame.distinct(bounds)
-        return self._cut.distinct_of(counted, Added(self._added.property, self._added_bounds, self._fresh))
+        if not isinstance(added, Beside):
+            return self._cut.distinct_of(counted, Added(added.property, self._added_bounds))
+        return self._cut.distinct_of(counted, added)

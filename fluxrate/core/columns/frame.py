@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluxrate.core.columns import kernels
+from fluxrate.core.columns.changes import Growth
 from fluxrate.core.columns.keys import Key
 from fluxrate.core.columns.types import MISSING, Codes, Ints
 
@@ -138,6 +139,20 @@ class Frame:
         """The same rows with the column that distinct counts read."""
         return replace(self, property=codes)
 
+    def with_more(self, rows: Frame) -> tuple[Frame, Growth]:
+        """These and other rows as one frame, without a column that distinct counts read, and where the others are."""
+        first, last = np.searchsorted(self.ts, rows.ts), np.searchsorted(self.ts, rows.ts, side="right")
+        change = Growth(kernels.bisect(self.seq, first, last, rows.seq), len(self))
+        keys = dict.fromkeys((*self.meta, *rows.meta))
+        whole = Frame(
+            change.column(self.ts, rows.ts),
+            change.column(self.seq, rows.seq),
+            change.column(self.quantity, rows.quantity),
+            change.column(self.customer, rows.customer),
+            {key: change.column(self.codes(key), rows.codes(key)) for key in keys},
+        )
+        return whole, change
+
 
 @dataclass(frozen=True, eq=False)
 class Some:
@@ -198,17 +213,12 @@ def merge(frames: Sequence[Frame]) -> Frame:
     filled = [frame for frame in frames if len(frame)]
     if len(filled) < 2:
         return filled[0] if filled else EMPTY
-    return merge_with_order(filled)[0]
-
-
-def merge_with_order(frames: Sequence[Frame]) -> tuple[Frame, Ints]:
-    """As `merge`, and where each row stands in the frames one after another."""
-    whole = concatenate(frames)
+    whole = concatenate(filled)
     order = np.argsort(whole.ts, kind="stable")
     ts, seq = whole.ts[order], whole.seq[order]
     if ((ts[1:] == ts[:-1]) & (seq[1:] < seq[:-1])).any():
         order = np.lexsort((whole.seq, whole.ts))
-    return whole.take(order), order
+    return whole.take(order)
 
 
 def merge_cells(parts: Sequence[tuple[Frame, Ints]]) -> tuple[Frame, Ints]:

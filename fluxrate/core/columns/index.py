@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluxrate.core.columns.arrangement import Arrangement
+from fluxrate.core.columns.changes import Change
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.keys import CUSTOMER, Key
 from fluxrate.core.columns.orders import Order
@@ -80,6 +81,21 @@ class Index:
         index.mapped_bytes = sum(part.nbytes for part in parts.values())
         return index
 
+    def changed(self, frame: Frame, change: Change) -> tuple[Index, dict[Key | None, Change]]:
+        """The index of a frame that this one's became by a change, with the orders that were asked for; and how the
+        rows by time (None) and by each key have changed.
+        """
+        found = Index(frame)
+        changes: dict[Key | None, Change] = {None: change}
+        orders = found.time.take_over(self.time, change)
+        for key, former in list(self._by.items()):
+            if key in orders:
+                rows = found._by[key] = Arrangement(frame, key, found.time.order(key))
+                changes[key] = orders[key]
+                rows.take_over(former, orders[key])
+        found._asked, found._count = dict(self._asked), self._count
+        return found, changes
+
     def by(self, key: Key) -> Arrangement:
         """The arrangement by a key; built when first asked for."""
         self._asked[key] = next(self._count)
@@ -88,6 +104,20 @@ class Index:
             found = self._by.setdefault(key, Arrangement(self.frame, key, self.time.order(key)))
             self._make_room()
         return found
+
+    def laid(self, key: Key | None) -> Arrangement:
+        """The arrangement by a key, or by time."""
+        return self.time if key is None else self.by(key)
+
+    def knows(self, by: Key | None, key: Key) -> bool:
+        """Whether the order of a key's codes is there in the arrangement by another, or by time."""
+        rows = self.time if by is None else self._by.get(by)
+        return rows is not None and key in rows.orders
+
+    @property
+    def arranged(self) -> tuple[Key, ...]:
+        """The keys by which there is an arrangement."""
+        return tuple(self._by)
 
     def lanes(self, key: Key) -> Order:
         """Where the rows of each code of a key are; kept as long as the arrangement by it."""

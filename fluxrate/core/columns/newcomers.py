@@ -1,36 +1,51 @@
-"""Rows that came since an index was built, held against it: how many of them bring a code that a window lacks.
+"""Rows that came since an index was built, held against it: how many of them bring a code that a cell of it lacks.
 
-For each row it is kept where the rows of its code stand next to it in time: the one before it among these rows, and the
-two around it in the base. A row brings its code into a window if none of the three lies there, which is three
-comparisons and no search, however many codes there are.
+The rows have an index of their own, and for each row it is kept where the rows of its code stand next to it: the one
+before it among these rows, and the two around it in the base. A row brings its code into a cell if none of the three
+lies there, which is three comparisons and no search, however many codes there are. So it is by time, and so it is by
+the codes of another key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fluxrate.core.columns import kernels
+from fluxrate.core.columns.arrangement import Arrangement
 from fluxrate.core.columns.base import Base
-from fluxrate.core.columns.frame import EMPTY, Frame
+from fluxrate.core.columns.changes import Change
+from fluxrate.core.columns.frame import EMPTY, Frame, Some
+from fluxrate.core.columns.index import Index
 from fluxrate.core.columns.keys import Key
-from fluxrate.core.columns.orders import FAR, Order
+from fluxrate.core.columns.orders import FAR
 from fluxrate.core.columns.types import Codes, Ints
 
 Places = NDArray[np.int32]
+Cells = tuple[Ints, Ints]
+"""Where cells of an arrangement start and where they end."""
 
 
 class Neighbours(NamedTuple):
-    """For each row the positions of its code's rows in the base: the last one before it, -1 without any, and the first
-    one from its time on, FAR without any.
+    """For each row of an arrangement the places in that of the base of its code's rows: the last one before it, -1
+    without any, and the first one from its time on, FAR without any.
     """
 
     before: Places
     after: Places
+
+
+class Lanes(NamedTuple):
+    """All codes of a key that the base or the newcomers have, rising, and for each where the lane of either starts and
+    ends.
+    """
+
+    codes: Codes
+    base: Cells
+    fresh: Cells
 
 
 class Newcomers:
@@ -38,96 +53,127 @@ class Newcomers:
     to the next rows of the same base.
     """
 
-    def __init__(self, held: Base, rows: Frame = EMPTY) -> None:
+    def __init__(self, held: Base, rows: Frame = EMPTY, index: Index | None = None) -> None:
+        """`index` is that of the rows, where there is one."""
         self._held = held
-        self._rows = rows
-        self._neighbours: dict[Key, Neighbours] = {}
-        self._orders: dict[Key, Order] = {}
+        self.index = Index(rows) if index is None else index
+        self._neighbours: dict[tuple[Key | None, Key], Neighbours] = {}
+        self._lanes: dict[Key, Lanes] = {}
 
     def are(self, held: Base, rows: Frame) -> bool:
         """Whether these are those rows beside that base."""
-        return self._held is held and self._rows is rows
+        return self._held is held and self.index.frame is rows
 
-    @cached_property
+    @property
     def newest(self) -> int:
         """The sequence of the row that arrived last, 0 when there is none."""
-        return int(self._rows.seq.max(initial=0))
+        return self.index.newest
 
     @property
     def nbytes(self) -> int:
         """Bytes of what has been made so far beside the rows."""
         known = sum(column.nbytes for pair in list(self._neighbours.values()) for column in pair)
-        return known + sum(order.nbytes for order in list(self._orders.values()))
+        lanes = sum(cells.nbytes for one in list(self._lanes.values()) for pair in one[1:] for cells in pair)
+        return known + lanes + self.index.nbytes
 
-    def with_more(self, added: Frame, rows: Frame, order: Ints) -> Newcomers:
-        """These and `added` rows as `rows`, which `order` puts in place: what is known of the former is kept."""
-        return self._rearranged(rows, order, added)
-
-    def kept(self, rows: Frame, positions: Ints) -> Newcomers:
-        """Only the rows at these positions, as `rows`."""
-        return self._rearranged(rows, positions, EMPTY)
-
-    def _rearranged(self, rows: Frame, order: Ints, added: Frame) -> Newcomers:
-        fresh = Newcomers(self._held, rows)
-        for key, known in list(self._neighbours.items()):
-            more = self._found(key, added) if len(added) else ()
-            columns = zip(known, more, strict=True) if more else ((column,) for column in known)
-            fresh._neighbours[key] = Neighbours(*(np.concatenate(parts)[order] for parts in columns))
-        return fresh
-
-    def neighbours(self, key: Key) -> Neighbours:
-        """Where the rows of each row's code lie in the base."""
-        found = self._neighbours.get(key)
-        if found is None:
-            found = self._neighbours.setdefault(key, self._found(key, self._rows))
+    def changed(self, rows: Frame, change: Change) -> Newcomers:
+        """What these have become by a change: what is known of them is kept."""
+        index, changes = self.index.changed(rows, change)
+        found = Newcomers(self._held, rows, index)
+        # Nobody asks here: what the base has let go of meanwhile stays so.
+        base = self._held.there
+        for (by, key), known in list(self._neighbours.items()):
+            if by in changes and base is not None and base.knows(by, key):
+                own = changes[by]
+                more = self._found(by, key, rows.at(own.rows))
+                found._neighbours[by, key] = Neighbours(
+                    own.column(known.before, more.before), own.column(known.after, more.after)
+                )
         return found
 
-    def _found(self, key: Key, rows: Frame) -> Neighbours:
-        index = self._held.index
-        order = index.time.order(key)
-        codes = rows.column(key)
-        low, high = kernels.runs_of(*order.runs, codes)
-        places = kernels.bisect(order.positions, low, high, np.searchsorted(index.frame.ts, rows.ts))
+    def forget(self) -> None:
+        """Let go of everything that is made again when asked for."""
+        self._neighbours, self._lanes = {}, {}
+        self.index = Index(self.index.frame)
+
+    def neighbours(self, rows: Arrangement, key: Key) -> Neighbours:
+        """Where the rows of each row's code lie in the base, in the same arrangement by time or by a key."""
+        found = self._neighbours.get((rows.key, key))
+        if found is None:
+            frame = rows.frame
+            found = self._found(
+                rows.key, key, frame.at(slice(0, len(frame)) if rows.lanes is None else rows.lanes.positions)
+            )
+            arranged = {None, rows.key, *self.index.arranged}
+            kept = {pair: known for pair, known in list(self._neighbours.items()) if pair[0] in arranged}
+            self._neighbours = {**kept, (rows.key, key): found}
+        return found
+
+    def _found(self, by: Key | None, key: Key, rows: Some) -> Neighbours:
         before, after = np.full((2, len(rows)), -1, np.int32)
         after[:] = FAR
-        has, follows = places > low, places < high
-        before[has] = order.positions[places[has] - 1]
-        after[follows] = order.positions[places[follows]]
+        if len(rows):
+            base = self._held.index.laid(by)
+            at = np.searchsorted(base.frame.ts, rows.frame.ts[rows.where])
+            if by is not None and base.lanes is not None:
+                at = base.lanes.places(rows.column(by), at)
+            order, codes = base.order(key), rows.column(key)
+            low, high = kernels.runs_of(*order.runs, codes)
+            places = kernels.bisect(order.positions, low, high, at)
+            has, follows = places > low, places < high
+            before[has] = order.positions[places[has] - 1]
+            after[follows] = order.positions[places[follows]]
         return Neighbours(before, after)
 
-    def previous(self, key: Key) -> Places:
-        """For each row the position of its code's row before it among these rows: -1 for a first one, FAR for a missing
-        code, which is brought nowhere.
-        """
-        found = self._orders.get(key)
+    def lanes(self, key: Key) -> Lanes:
+        """The codes of a key, of the base's rows and of these."""
+        found = self._lanes.get(key)
         if found is None:
-            found = self._orders.setdefault(key, Order(self._rows.column(key)))
-        return found.previous
+            base, fresh = self._held.index.lanes(key).runs, self.index.lanes(key).runs
+            codes = base[0]
+            low, high = kernels.runs_of(*base, fresh[0])
+            if not (high > low).all():
+                codes = np.union1d(codes, fresh[0])
+            found = Lanes(codes, kernels.runs_of(*base, codes), kernels.runs_of(*fresh, codes))
+            kept = {one: known for one, known in list(self._lanes.items()) if one in self.index.arranged}
+            self._lanes = {**kept, key: found}
+        return found
 
+    def bringing_to(self, key: Key, rows: Arrangement, fresh: tuple[int, int], base: tuple[int, int]) -> int:
+        """`bringing` of one cell, in plain numbers."""
+        where = slice(*fresh)
+        previous = rows.order(key).previous[where]
+        before, after = (column[where] for column in self.neighbours(rows, key))
+        first, start, end = map(np.int32, (fresh[0], *base))
+        return int(np.count_nonzero((previous < first) & (before < start) & (after >= end)))
 
-class Fresh(NamedTuple):
-    """A stretch of newcomers, from a position on: what a window of time leaves of them."""
+    def bringing(
+        self, key: Key, rows: Arrangement, fresh: Cells, base: Cells, counted: NDArray[np.bool_] | None
+    ) -> Ints:
+        """How many codes the rows of each cell bring that the base's rows of the same cell do not have.
 
-    rows: Newcomers
-    first: int
-
-    def bringing(self, key: Key, bounds: Ints, starts: Ints, ends: Ints, counted: NDArray[np.bool_] | None) -> Ints:
-        """How many codes the rows of each cell bring that the base's rows `[start, end)` of the cell do not have.
-
-        `bounds` cut the stretch into the cells, which rise in time as the cells of the base do. `counted` says of the
-        rows between the first and the last bound which are looked at at all.
+        `rows` is an arrangement of these rows, `fresh` are cells of it, and `base` are those of the base's arrangement
+        by the same key. `counted` says of the rows in the cells, one after another, which are looked at at all.
         """
-        own = bounds + self.first
-        some = slice(int(own[0]), int(own[-1]))
-        previous = self.rows.previous(key)[some]
-        before, after = (column[some] for column in self.rows.neighbours(key))
-        limits = _limits((own[:-1], starts, ends), np.diff(bounds))
+        starts, ends = fresh
+        lengths = ends - starts
+        where: slice | Ints
+        if len(starts) == 1 or np.array_equal(starts[1:], ends[:-1]):
+            where = slice(int(starts[0]), int(ends[-1])) if len(starts) else slice(0, 0)
+        else:
+            where = kernels.ranges(starts, ends)
+        # A missing code has its row before far off, and is brought nowhere.
+        previous = rows.order(key).previous[where]
+        before, after = (column[where] for column in self.neighbours(rows, key))
+        limits = _limits((starts, *base), lengths)
         new = (previous < limits[0]) & (before < limits[1]) & (after >= limits[2])
         if counted is not None:
             new &= counted
         if len(starts) == 1:
             return np.array([np.count_nonzero(new)], np.int64)
-        return kernels.count_true(new, bounds - bounds[0])
+        bounds = np.zeros(len(starts) + 1, np.int64)
+        np.cumsum(lengths, out=bounds[1:])
+        return kernels.count_true(new, bounds)
 
 
 def _limits(of_cells: Sequence[Ints], lengths: Ints) -> list[Codes | np.int32]:

@@ -1,25 +1,30 @@
 """The rows that a question is about, and how they are cut into cells: by time, or by the codes of a key and time.
 
-A selection has at most one part that indexes answer, and frames that are scanned: the tail, or what filters left over.
-A layout is the same rows with bounds: cell c of every part is one bucket of the answer.
+A selection has at most one stretch of the base and one of the newcomers beside it, which indexes answer, and frames
+that are scanned: what filters left over. A layout is the same rows with bounds: cell c of every part is one bucket of
+the answer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.arrangement import Arrangement
-from fluxrate.core.columns.cut import NO_ROWS, Added, Cut, Union
+from fluxrate.core.columns.cut import NO_ROWS, Added, Beside, Cut, Union
 from fluxrate.core.columns.frame import Frame, merge_cells
 from fluxrate.core.columns.index import Index
 from fluxrate.core.columns.keys import CUSTOMER, Key
-from fluxrate.core.columns.newcomers import Fresh
+from fluxrate.core.columns.newcomers import Newcomers
+from fluxrate.core.columns.stretch import Stretch, lane_places
 from fluxrate.core.columns.types import Codes, Ints
 
-_FEW_LANES = 32
+Scanned = tuple[tuple[Frame, Ints], ...]
+Cutting = Callable[[Stretch], Cut]
+
 _EVER = 1 << 62
 _WORTH_COUNTING = 32
 """Rows for each customer from which counting those of every customer by index is cheaper than looking at all rows."""
@@ -27,50 +32,76 @@ _WORTH_COUNTING = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Rows cut into the same cells: a cut that indexes answer, and frames with their bounds. `fresh` is what is known
-    of the one frame there is, if there is one.
+    """Rows cut into the same cells: cuts of the base and of its newcomers, which indexes answer, and frames with their
+    bounds.
     """
 
     cut: Cut | None
-    scanned: tuple[tuple[Frame, Ints], ...]
-    fresh: Fresh | None = None
+    scanned: Scanned
+    fresh: Beside | None = None
 
     @property
     def parts(self) -> list[tuple[Cut | Frame, Ints]]:
         """Each part with its bounds; what they come to can be combined."""
-        return [*([] if self.cut is None else [(self.cut, self.cut.bounds)]), *self.scanned]
+        return [*((cut, cut.bounds) for cut in self._cuts), *self.scanned]
+
+    @property
+    def _cuts(self) -> list[Cut]:
+        cuts = (self.cut, None if self.fresh is None else self.fresh.cut)
+        return [cut for cut in cuts if cut is not None]
 
     def whole(self) -> tuple[Cut | Frame | Union, Ints]:
         """All rows as one part with its bounds."""
+        parts = self.parts
+        if len(parts) == 1:
+            return parts[0]
         if self.cut is None:
-            return merge_cells(self.scanned)
-        if not self.scanned:
-            return self.cut, self.cut.bounds
-        union = Union(self.cut, *merge_cells(self.scanned), self.fresh)
+            return self._beside()
+        alone = None if self.scanned else self.fresh
+        union = Union(self.cut, *self._beside()) if alone is None else Union(self.cut, alone, alone.bounds)
         return union, union.bounds
+
+    def _beside(self) -> tuple[Frame, Ints]:
+        """Everything but what is of the base, scanned."""
+        newcomers = [] if self.fresh is None else [(self.fresh.cut.frame, self.fresh.bounds)]
+        return merge_cells([*newcomers, *self.scanned])
 
     def counts(self) -> Ints:
         """Rows per cell."""
-        if self.cut is not None and not self.scanned:
-            return self.cut.bounds[1:] - self.cut.bounds[:-1]
-        return sum(np.diff(bounds) for _, bounds in self.parts)  # type: ignore[return-value]
+        bounds = [bounds for _, bounds in self.parts]
+        found = bounds[0][1:] - bounds[0][:-1]
+        for more in bounds[1:]:
+            found = found + (more[1:] - more[:-1])
+        return found
 
     def customers(self) -> Ints:
         """Distinct customers per cell."""
-        if self.cut is None:
-            frame, bounds = merge_cells(self.scanned)
-            return kernels.distinct(frame.customer, bounds)
+        cut, fresh = self.cut, self.fresh
         if not self.scanned:
-            return self.cut.distinct_of(CUSTOMER, None)
-        frame, bounds = merge_cells(self.scanned)
-        return self.cut.distinct_of(CUSTOMER, Added(frame.customer, bounds, self.fresh))
+            if cut is not None:
+                return cut.distinct_of(CUSTOMER, fresh)
+            if fresh is not None:
+                return fresh.cut.distinct_of(CUSTOMER, None)
+        frame, bounds = self._beside()
+        if cut is None:
+            return kernels.distinct(frame.customer, bounds)
+        return cut.distinct_of(CUSTOMER, Added(frame.customer, bounds))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fresh:
+    """A stretch of the newcomers of the base that a selection is of: by time, or by the same key."""
+
+    known: Newcomers
+    rows: Arrangement
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """`rows` from place `first` to `last` without the places `removed`, and all of `frames`, each in order of time.
-
-    `fresh` may be given where there is one frame, of newcomers of the base whose rows by time these are.
+    """`rows` from place `first` to `last` without the places `removed`, all of `frames`, each in order of time, and
+    `fresh` ones, if there are any. `counted` is the key whose distinct values a metric may count.
     """
 
     rows: Arrangement
@@ -82,43 +113,55 @@ class Selection:
     fresh: Fresh | None = None
 
     def __len__(self) -> int:
-        return len(self.cut()) + sum(map(len, self.frames))
+        newcomers = self._newcomers
+        return len(self.base) + sum(map(len, self.frames)) + (0 if newcomers is None else len(newcomers))
 
-    def cut(self) -> Cut:
-        """The indexed part as one cell."""
-        return self._cut(self.rows, np.array([self.first]), np.array([self.last]), self.removed)
+    @property
+    def base(self) -> Stretch:
+        """The rows of the base."""
+        return Stretch(self.rows, self.first, self.last, self.removed, self.counted)
 
-    def _cut(self, rows: Arrangement, starts: Ints, ends: Ints, removed: Ints) -> Cut:
-        return Cut(rows, starts, ends, removed, self.counted)
+    @property
+    def _newcomers(self) -> Stretch | None:
+        fresh = self.fresh
+        return None if fresh is None else Stretch(fresh.rows, fresh.first, fresh.last, NO_ROWS, self.counted)
+
+    def _layout(self, scanned: Scanned, cut: Cutting, cut_fresh: Cutting) -> Layout:
+        """Both stretches cut alike; a base that has no row is left out if there is anything else."""
+        fresh, newcomers = self.fresh, self._newcomers
+        beside = None if fresh is None or newcomers is None else Beside(cut_fresh(newcomers), fresh.known)
+        if self.last == self.first and (scanned or beside is not None):
+            return Layout(None, scanned, beside)
+        return Layout(cut(self.base), scanned, beside)
+
+    def _layout_by(self, scanned: Scanned, index: Index, cut: Callable[[Stretch, Index], Cut]) -> Layout:
+        """As `_layout`, each stretch cut with its own index."""
+        fresh = index if self.fresh is None else self.fresh.known.index
+        return self._layout(scanned, lambda rows: cut(rows, index), lambda rows: cut(rows, fresh))
 
     def customers(self) -> int:
         """Distinct customers of all rows."""
-        if self.rows.key != CUSTOMER and not len(self.removed) and not self.frames:
-            return self.rows.order(CUSTOMER).distinct_between(self.first, self.last)
-        return int(self.together().customers()[0])
+        if self.rows.key == CUSTOMER or len(self.removed) or self.frames:
+            return int(self.together().customers()[0])
+        found = self.rows.order(CUSTOMER).distinct_between(self.first, self.last)
+        fresh = self.fresh
+        if fresh is None:
+            return found
+        return found + fresh.known.bringing_to(CUSTOMER, fresh.rows, (fresh.first, fresh.last), (self.first, self.last))
 
     def by_time(self, edges: Ints) -> Layout:
         """Cut at edges of time."""
         scanned = tuple((frame, frame.bounds(edges)) for frame in self.frames if len(frame))
-        if self.last == self.first and scanned:
-            return Layout(None, scanned)
-        places = self._places(edges)
-        cut = Cut(self.rows, places[:-1], places[1:], self.removed, self.counted, places)
-        return Layout(cut, scanned, self.fresh)
+
+        def cut(rows: Stretch) -> Cut:
+            return rows.by_time(edges)
+
+        return self._layout(scanned, cut, cut)
 
     def together(self) -> Layout:
         """All rows as one cell; nothing is searched for."""
         scanned = tuple((frame, np.array((0, len(frame)))) for frame in self.frames if len(frame))
-        if self.last == self.first and scanned:
-            return Layout(None, scanned)
-        return Layout(self.cut(), scanned, self.fresh)
-
-    def _places(self, edges: Ints) -> Ints:
-        places = np.searchsorted(self.rows.frame.ts, edges)
-        if self.rows.lanes is not None:
-            lane = self.rows.lanes.positions[self.first : self.last]
-            places = np.searchsorted(lane, places.astype(np.int32)) + self.first
-        return np.minimum(np.maximum(places, self.first), self.last)
+        return self._layout(scanned, Stretch.cut, Stretch.cut)
 
     def by(self, key: Key, index: Index, edges: Ints, codes: Codes) -> Layout:
         """Cut by these codes of a key, which rise, and at edges of time, which cover the selection's window.
@@ -127,78 +170,52 @@ class Selection:
         """
         some = self._in_time()
         scanned = tuple(_in_lanes(frame, key, codes, edges) for frame in some.frames if len(frame))
-        if some.last == some.first and scanned:
-            return Layout(None, scanned)
-        return Layout(some._lanes(key, index, codes, edges), scanned)
+        return some._layout_by(scanned, index, lambda rows, own: rows.by(key, own, edges, codes))
 
     def windows(self, key: Key, index: Index, codes: Codes, starts: Ints, ends: Ints) -> Layout:
         """Cut into a cell for each code's own `[start, end)`; they rise by (code, start), and none overlaps another."""
         some = self._in_time()
         scanned = tuple(_in_windows(frame, key, codes, starts, ends) for frame in some.frames if len(frame))
-        if some.last == some.first and scanned:
-            return Layout(None, scanned)
-        rows = index.by(key)
-        lanes = rows.lanes or index.time.order(key)
-        low, high = kernels.runs_of(*lanes.runs, codes)
-        begin, end = (kernels.bisect(lanes.positions, low, high, some._places(edges)) for edges in (starts, ends))
-        return Layout(self._cut(rows, begin, end, some._removed(rows, key)), scanned)
+        return some._layout_by(scanned, index, lambda rows, own: rows.windows(key, own, codes, starts, ends))
 
     def codes(self, key: Key, index: Index) -> Codes:
         """The codes of a key that have a row, rising, among them perhaps some whose rows are all left out."""
         some = self._in_time()
-        found = some._codes(key, index)
-        if some.frames:
-            found = np.unique(np.concatenate([found, *(np.unique(frame.column(key)) for frame in some.frames)]))
-        return found
+        found = [some.base.codes(key, index), *(np.unique(frame.column(key)) for frame in some.frames)]
+        if some.fresh is not None and some._newcomers is not None:
+            found.append(some._newcomers.codes(key, some.fresh.known.index))
+        return found[0] if len(found) == 1 else np.unique(np.concatenate(found))
 
     def by_every(self, key: Key, index: Index, edges: Ints) -> tuple[Codes, Layout]:
         """All codes of a key that have a row, rising, and the rows cut by them and at edges of time: as `codes` and
         then `by`, which search for the same places twice.
         """
         some = self._in_time()
-        rows = index.by(key)
-        if some.frames or rows.lanes is None or some.first == some.last:
+        fresh, newcomers, rows = some.fresh, some._newcomers, index.by(key)
+        if some.frames or some.first == some.last or rows.lanes is None:
             codes = some.codes(key, index)
             return codes, some.by(key, index, edges, codes)
-        known = rows.lanes.runs[0]
-        places = _lane_places(rows, known, some._places(edges)).reshape(len(known), len(edges))
-        filled = places[:, -1] > places[:, 0]
-        return known[filled], Layout(some._cut_lanes(key, rows, places[filled]), ())
+        if fresh is None or newcomers is None:
+            known, starts = rows.lanes.runs
+            places = lane_places(rows, starts[:-1], starts[1:], some.base.places(edges))
+            filled = places[:, -1] > places[:, 0]
+            return known[filled], Layout(some.base.lanes(key, rows, places[filled]), ())
+        known, own, beside = fresh.known.lanes(key)
+        theirs = fresh.known.index.by(key)
+        places = lane_places(rows, *own, some.base.places(edges))
+        more = lane_places(theirs, *beside, newcomers.places(edges))
+        filled = (places[:, -1] > places[:, 0]) | (more[:, -1] > more[:, 0])
+        cut = newcomers.lanes(key, theirs, more[filled])
+        return known[filled], Layout(some.base.lanes(key, rows, places[filled]), (), Beside(cut, fresh.known))
 
     def _in_time(self) -> Selection:
-        """The same rows with an indexed part in order of time, if any: one lane is not cut into lanes again."""
+        """The same rows with indexed parts in order of time, if any: one lane is not cut into lanes again."""
         return self if self.rows.lanes is None else self.scanned()
-
-    def _codes(self, key: Key, index: Index) -> Codes:
-        """The codes that have a row in the indexed part."""
-        lanes = index.by(key).lanes
-        if lanes is None or self.first == self.last:
-            return np.empty(0, np.int32)
-        known, starts = lanes.runs
-        begins, stops = (
-            kernels.bisect(lanes.positions, starts[:-1], starts[1:], np.full(len(known), position))
-            for position in (self.first, self.last)
-        )
-        return known[stops > begins]
-
-    def _lanes(self, key: Key, index: Index, codes: Codes, edges: Ints) -> Cut:
-        rows = index.by(key)
-        places = _lane_places(rows, codes, self._places(edges)).reshape(len(codes), len(edges))
-        return self._cut_lanes(key, rows, places)
-
-    def _cut_lanes(self, key: Key, rows: Arrangement, places: Ints) -> Cut:
-        """The cells between the places of each code."""
-        return self._cut(rows, places[:, :-1].ravel(), places[:, 1:].ravel(), self._removed(rows, key))
-
-    def _removed(self, rows: Arrangement, key: Key) -> Ints:
-        """The places in an arrangement by a key of what is left out in order of time."""
-        if not len(self.removed) or rows.lanes is None:
-            return NO_ROWS
-        return np.sort(rows.lanes.places(rows.frame.column(key)[self.removed], self.removed))
 
     def scanned(self) -> Selection:
         """The same rows with nothing left to the indexes."""
-        frames = (self.cut().frame, *self.frames)
+        newcomers = self._newcomers
+        frames = (self.base.cut().frame, *(() if newcomers is None else (newcomers.cut().frame,)), *self.frames)
         filled = tuple(frame for frame in frames if len(frame))
         return replace(self, first=0, last=0, removed=NO_ROWS, frames=filled, fresh=None)
 
@@ -222,7 +239,9 @@ class Selection:
 
     def _customers_lacking(self, key: Key, codes: Codes) -> Codes:
         """The customer of each row that has none of the codes."""
-        found = [frame.customer[kernels.lacks(frame.column(key), codes)] for frame in self.frames]
+        fresh = self.fresh
+        newcomers = () if fresh is None else (fresh.rows.frame.slice(fresh.first, fresh.last),)
+        found = [frame.customer[kernels.lacks(frame.column(key), codes)] for frame in (*newcomers, *self.frames)]
         window = slice(self.first, self.last)
         keep = kernels.lacks(self.rows.frame.column(key)[window], codes)
         keep[self.removed[(self.removed >= self.first) & (self.removed < self.last)] - self.first] = False
@@ -241,20 +260,11 @@ def _customers(layout: Layout) -> Codes:
 
 def span(selection: Selection) -> tuple[int, int] | None:
     """Time of the first and of the last row; None when there is none."""
-    frames = [frame for frame in selection.frames if len(frame)]
-    found = [(int(frame.ts[0]), int(frame.ts[-1])) for frame in frames]
-    left = np.setdiff1d(_edge_places(selection), selection.removed)
-    if len(left):
-        ts = selection.rows.frame.ts[selection.rows.positions(left[[0, -1]])]
-        found.append((int(ts[0]), int(ts[1])))
+    found = [(int(frame.ts[0]), int(frame.ts[-1])) for frame in selection.frames if len(frame)]
+    for rows in (selection.base, selection._newcomers):
+        if rows is not None:
+            found += rows.span()
     return (min(a for a, _ in found), max(b for _, b in found)) if found else None
-
-
-def _edge_places(selection: Selection) -> Ints:
-    """Enough places at both ends that some are left when all removed ones are taken away."""
-    first, last, spare = selection.first, selection.last, len(selection.removed) + 1
-    head = np.arange(first, min(last, first + spare))
-    return np.union1d(head, np.arange(max(first, last - spare), last))
 
 
 def _in_lanes(frame: Frame, key: Key, codes: Codes, edges: Ints) -> tuple[Frame, Ints]:
@@ -277,17 +287,3 @@ def _in_windows(frame: Frame, key: Key, codes: Codes, starts: Ints, ends: Ints) 
     begin, end = (kernels.bisect(ts, low, high, edges) for edges in (starts, ends))
     bounds = np.append(0, np.cumsum(end - begin))
     return frame.take(order[kernels.ranges(begin, end)]), bounds
-
-
-def _lane_places(rows: Arrangement, codes: Codes, positions: Ints) -> Ints:
-    """The places where the positions cut each code's lane, code by code."""
-    if rows.lanes is None or not len(codes):
-        return np.zeros(len(codes) * len(positions), np.int64)
-    low, high = kernels.runs_of(*rows.lanes.runs, codes)
-    count = len(positions)
-    if len(codes) > _FEW_LANES:
-        searches = np.repeat(low, count), np.repeat(high, count), np.tile(positions, len(codes))
-        return kernels.bisect(rows.lanes.positions, *searches)
-    narrow = positions.astype(np.int32)
-    lanes = zip(low.tolist(), high.tolist(), strict=True)
-    return np.concatenate([np.searchsorted(rows.lanes.positions[a:b], narrow) + a for a, b in lanes])

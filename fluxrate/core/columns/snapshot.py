@@ -15,11 +15,12 @@ import numpy as np
 
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.base import Base
+from fluxrate.core.columns.changes import Loss
 from fluxrate.core.columns.coding import Coder
 from fluxrate.core.columns.cut import NO_ROWS
-from fluxrate.core.columns.frame import EMPTY, Frame, merge, merge_with_order
+from fluxrate.core.columns.frame import EMPTY, Frame, merge
 from fluxrate.core.columns.index import Index
-from fluxrate.core.columns.newcomers import Fresh, Newcomers
+from fluxrate.core.columns.newcomers import Newcomers
 from fluxrate.core.columns.types import Ints
 
 SMALL = 50_000
@@ -113,8 +114,8 @@ class Snapshot:
     def _with_rows(self, rows: Frame) -> Snapshot:
         if not len(rows) or not len(self.tail):
             return replace(self, tail=rows) if len(rows) else self
-        tail, order = merge_with_order([self.tail, rows])
-        return replace(self, tail=tail, newcomers=self.newcomers.with_more(rows, tail, order))
+        tail, change = self.tail.with_more(rows)
+        return replace(self, tail=tail, newcomers=self.newcomers.changed(tail, change))
 
     def _voided(self, voids: Sequence[Void]) -> Snapshot:
         if not voids:
@@ -133,9 +134,10 @@ class Snapshot:
 
     def _without(self, rows: Ints, died: Ints) -> Snapshot:
         """With these rows of the tail in their graves."""
-        left = np.setdiff1d(np.arange(len(self.tail)), rows)
-        tail, graves = self.tail.take(left), self.graves.with_more(*_by_place(self.tail, rows, died))
-        return replace(self, tail=tail, graves=graves, newcomers=self.newcomers.kept(tail, left))
+        kept = np.ones(len(self.tail), np.bool_)
+        kept[rows] = False
+        tail, graves = self.tail.take(np.flatnonzero(kept)), self.graves.with_more(*_by_place(self.tail, rows, died))
+        return replace(self, tail=tail, graves=graves, newcomers=self.newcomers.changed(tail, Loss(kept)))
 
     @property
     def wants_folding(self) -> bool:
@@ -186,6 +188,20 @@ class Snapshot:
         seqs, times = np.concatenate((buried.seq, dead.seq)), np.concatenate((buried.ts, dead.ts))
         return rows, list(zip(died[late].tolist(), seqs[late].tolist(), times[late].tolist(), strict=True))
 
+    @property
+    def let_go_bytes(self) -> int:
+        """Bytes of what `forget` and `let_go` may let go of: the base, and what is known of the newcomers."""
+        return self.held.heap_bytes + self.held.mapped_bytes + self.newcomers.nbytes
+
+    def forget(self) -> None:
+        """Let go of what was built for single questions."""
+        self.held.forget()
+        self.newcomers.forget()
+
+    def let_go(self) -> None:
+        """Let go of everything of the base that can be mapped again."""
+        self.held.let_go()
+
     def dead_at(self, seq: int) -> Ints:
         """Positions of the base, rising, that had been voided by the sequence."""
         positions, died = self.dead
@@ -197,10 +213,6 @@ class Snapshot:
         if self.newcomers.newest > seq:
             tail = tail.take(np.flatnonzero(tail.seq <= seq))
         return [frame for frame in (tail, self.graves.alive(seq)) if len(frame)]
-
-    def fresh(self, start: int, end: int) -> Fresh:
-        """What the window `[start, end)` leaves of the tail."""
-        return Fresh(self.newcomers, self.tail.between(start, end)[0])
 
 
 def _find(frame: Frame, times: Ints, seqs: Ints) -> Ints:

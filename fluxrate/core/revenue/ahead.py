@@ -21,7 +21,7 @@ import numpy as np
 from fluxrate.core.engine import Engine
 from fluxrate.core.revenue.book import Book, Entry, Period, Standing
 from fluxrate.core.revenue.pricing import Values
-from fluxrate.core.revenue.usage import Metered, Part, Spans, costs, quantities, spans_of
+from fluxrate.core.revenue.usage import Metered, Part, Parts, Spans, costs, quantities, spans_of
 from fluxrate.core.zones import DAY, SECOND
 
 REACH = 28 * DAY
@@ -165,7 +165,7 @@ class Costs:
 def _over(book: Book, engine: Engine, stands: Sequence[tuple[Entry, Standing]], into: Costs, as_of: int) -> None:
     """What is over in the periods that run costs what it costs."""
     parts = [(place, part) for place, (_, found) in enumerate(stands) for part in found.others]
-    found = costs(engine, [part for _, part in parts], book.metered, as_of)
+    found = costs(engine, Parts.of([part for _, part in parts]), book.metered, as_of).tolist()
     for (place, _), cost in zip(parts, found, strict=True):
         into.expected[place] += cost
         into.certain[place] += cost

@@ -7,20 +7,21 @@ were on keep their charges, interval and currency.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
 from fluxrate.core.engine import Engine
+from fluxrate.core.revenue.columns import Columns
 from fluxrate.core.revenue.model import Plan, State, Subscription
 from fluxrate.core.revenue.mrr import CARRYING, of_plan, of_subscription
-from fluxrate.core.revenue.periods import Periods, Stretch, stretches
+from fluxrate.core.revenue.periods import EVER, Periods, Stretch, stretches
 from fluxrate.core.revenue.pricing import Tariff
 from fluxrate.core.revenue.usage import FindMeter, Metered, Part, metered, parts_of, tariffs
 from fluxrate.core.store import Store
+from fluxrate.core.store.subscriptions import Edition
 
-EVER = 1 << 62
 _KEPT = 16
 """Periods of a subscription that are kept: a year of months, and a few."""
 Period = tuple[int, int]
@@ -93,11 +94,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Book:
-    """All subscriptions as they were at one edition, their plans, and the charges of these that are metered. `known` is
-    what plan, quantity and discount were found to be worth.
+    """All subscriptions as they were at one edition, also by key and as columns, their plans, and the charges of these
+    that are metered. `known` is what plan, quantity and discount were found to be worth.
     """
 
     entries: tuple[Entry, ...]
+    by_key: Mapping[int, Entry]
+    columns: Columns
     plans: Mapping[int, Plan]
     metered: Mapping[int, tuple[Metered, ...]]
     known: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict)
@@ -124,43 +127,84 @@ class Books:
         self._store = store
         self._engine = engine
         self._meter = meter
-        self._kept = _Kept((-1, -1, -1), {}, {}, {})
-        # For ever: the charges of a plan that a subscription is or was on do not change.
-        self._worth: dict[tuple[int, int, int], tuple[int, int]] = {}
+        self._kept = _Kept(Edition(), 0, {}, Columns.none(), {}, {}, {})
 
     def now(self) -> Book:
         """The book; of the subscriptions those are read that have changed."""
         kept = self._read()
         # Meters may change until they have events, so they are looked up each time.
         charges = {pk: metered(plan, kept.tariffs[pk], self._engine, self._meter) for pk, plan in kept.plans.items()}
-        return Book(tuple(kept.entries.values()), kept.plans, charges, self._worth)
+        return Book(tuple(kept.entries.values()), kept.entries, kept.columns, kept.plans, charges, kept.worth)
 
     def _read(self) -> _Kept:
         edition = self._store.subscriptions.edition_of_rows()
         kept = self._kept
         if kept.edition == edition:
             return kept
-        versions = self._store.subscriptions.versions()
-        entries = {pk: entry for pk, entry in kept.entries.items() if entry.subscription.version == versions.get(pk)}
-        rows = self._store.subscriptions.by_pks([pk for pk in versions if pk not in entries])
+        gone, wanted = self._changed(kept, edition)
+        rows = self._store.subscriptions.by_pks(wanted)
         # The plans last: whatever the histories point at is there by now. What came after the edition was read is read
         # again next time.
         plans = {plan.pk: plan for plan in self._store.plans.all()}
-        entries |= {row.pk: _entry(row, tuple(history), plans) for row, history in rows if history}
-        used = {state.plan_pk for entry in entries.values() for state in entry.history}
-        plans = {pk: plan for pk, plan in plans.items() if pk in used}
-        kept = _Kept(edition, dict(sorted(entries.items())), plans, {pk: tariffs(plan) for pk, plan in plans.items()})
+        new = {row.pk: _entry(row, tuple(history), plans) for row, history in rows if history}
+        used = kept.plans.keys() | {state.plan_pk for entry in new.values() for state in entry.history}
+        plans = {key: plan for key, plan in plans.items() if key in used}
+        # A plan changes once its last subscription was deleted.
+        same = all(plans.get(key) == plan for key, plan in kept.plans.items())
+        kept = _Kept(
+            edition,
+            max([kept.newest, *(entry.subscription.updated_at for entry in new.values())]),
+            _replaced(kept.entries, gone, new),
+            kept.columns.changed(gone, new.values()),
+            plans,
+            {key: tariffs(plan) for key, plan in plans.items()},
+            kept.worth if same else {},
+        )
         self._kept = kept
         return kept
 
+    def _changed(self, kept: _Kept, edition: Edition) -> tuple[list[int], list[int]]:
+        """The keys of subscriptions that are not as they are known any more, and of those that have to be read."""
+        store, known = self._store.subscriptions, kept.entries
+        if known:
+            versions = dict(store.changed_since(kept.newest))
+            old = {key: known[key].subscription.version for key in versions.keys() & known.keys()}
+            added = versions.keys() - old.keys()
+            count, keys = kept.edition.rows + len(added), kept.edition.keys + sum(added)
+            sums = (count, keys, kept.edition.versions + sum(versions.values()) - sum(old.values()))
+            # Else something was deleted, or changed by a clock that is behind, or was read while it changed.
+            if sums == edition[1:]:
+                gone = [key for key, version in old.items() if version != versions[key]]
+                return gone, [*gone, *added]
+        versions = store.versions()
+        gone = [key for key, entry in known.items() if entry.subscription.version != versions.get(key)]
+        return gone, [*(versions.keys() - known.keys()), *(versions.keys() & set(gone))]
+
 
 class _Kept(NamedTuple):
-    """What is read from the store: subscriptions by key, and the plans that some of them are or were on."""
+    """What is read from the store: subscriptions by key and as columns, and the plans that one of them is or was on;
+    and what terms were found to be worth.
+    """
 
-    edition: tuple[int, int, int]
+    edition: Edition
+    newest: int
     entries: dict[int, Entry]
+    columns: Columns
     plans: dict[int, Plan]
     tariffs: dict[int, tuple[Tariff | None, ...]]
+    worth: dict[tuple[int, int, int], tuple[int, int]]
+
+
+def _replaced(known: Mapping[int, Entry], gone: Iterable[int], new: Mapping[int, Entry]) -> dict[int, Entry]:
+    """The entries in order of their keys, some of them taken away or anew."""
+    found = dict(known)
+    for key in gone:
+        if key not in new:
+            del found[key]
+    last = max(known, default=0)
+    found |= new
+    # One that has changed keeps its place, and new ones come after all others; but not if two were begun at once.
+    return found if all(key > last or key in known for key in new) else dict(sorted(found.items()))
 
 
 def _entry(row: Subscription, history: tuple[State, ...], plans: Mapping[int, Plan]) -> Entry:

@@ -22,6 +22,8 @@ _DAYS = {"day": 1, "week": 7}
 _MONTHS = {"month": 1, "year": 12}
 _BEFORE_ALL = micros(EPOCH.replace(year=1))
 _AFTER_ALL = micros(EPOCH.replace(year=9999, month=12, day=31))
+_EARLY, _LATE = micros(EPOCH.replace(year=1000)), micros(EPOCH.replace(year=8000))
+EVER = 1 << 62
 
 
 class _Era(NamedTuple):
@@ -70,6 +72,30 @@ class Periods:
     def after(self, period: tuple[int, int]) -> tuple[int, int]:
         """The one that follows."""
         return self.at(period[1])
+
+    def eras(self) -> list[tuple[int, ...]] | None:
+        """The eras as rows of `columns`: start, end, anchor, days (in microseconds, else 0) or months (else 0) of a
+        period, and the biller's own period, empty where there is none. None where rows cannot say it.
+        """
+        known, until = self._known
+        if known is None or until is None:
+            if known is not until:
+                return None
+            known = until = 0
+        elif known >= until:
+            return None
+        found: list[tuple[int, ...]] = []
+        for place, era in enumerate(self._eras):
+            start = max(self._start, era.start) if place else self._start
+            end = self._eras[place + 1].start if place + 1 < len(self._eras) else EVER
+            if start >= end:
+                continue
+            if min(start, era.anchor) < _EARLY or max(start, era.anchor) > _LATE:
+                return None
+            interval, count = _interval(era.plan)
+            days, months = _DAYS.get(interval, 0) * DAY * count, _MONTHS.get(interval, 0) * count
+            found.append((start, end, era.anchor, days, months, known, until))
+        return found
 
     def _within(self, era: _Era, instant: int) -> tuple[int, int]:
         known, until = self._known

@@ -28,7 +28,8 @@ QUANTITY_PLACES = 24
 """The most places of a quantity: 18 of a meter, and six more of an average."""
 
 _PLACES = QUANTITY_PLACES + money.PRICE_PLACES
-_FITS = 2**62
+FITS = 2**62
+"""What two of are below fits 64 bits."""
 
 Values = NDArray[Any]
 """Integers: int64 where they surely fit, else Python's own."""
@@ -146,7 +147,7 @@ class _Line:
         if not len(quantities):
             return quantities
         reach = int(quantities.max()) * max(self._slopes) + max(map(abs, self._shifts))
-        dtype = np.int64 if max(reach, self._minor, *self._edges) < _FITS else object
+        dtype = np.int64 if max(reach, self._minor, *self._edges) < FITS else object
         # A quantity beyond a tier's beginning lies within it; both are whole at this scale, the edge rounded down.
         tier = np.searchsorted(np.array(self._edges, dtype), quantities.astype(dtype), "left") - 1
         slopes, shifts = (np.array(column, dtype)[np.maximum(tier, 0)] for column in (self._slopes, self._shifts))
@@ -173,7 +174,12 @@ def integers(quantities: Sequence[Number | None], places: int) -> Values:
             value * power if isinstance(value, int) else 0 if value is None else int(value.scaleb(places))
             for value in quantities
         ]
-    return np.array(found, np.int64 if max(found, default=0) < _FITS else object)
+    return np.array(found, np.int64 if max(found, default=0) < FITS else object)
+
+
+def most(values: Values) -> int:
+    """The largest of values that are not negative."""
+    return int(values.max(initial=0))
 
 
 def scaled(quantity: Number | None) -> int:

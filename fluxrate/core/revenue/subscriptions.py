@@ -163,7 +163,7 @@ def _instants(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def customer_pk(store: Store, reference: str) -> int:
     """The key of the customer of an id or external id; raises NotFound."""
-    found = None if "\0" in reference else store.customers.find(reference)
+    found = store.customers.find(reference) if text.storable(reference) else None
     if found is None:
         raise NotFound(f"No customer has the id or external id {text.show(reference)}.", field="customer_id")
     return found.pk

@@ -21,7 +21,7 @@ from fluxrate.core.engine import Engine
 from fluxrate.core.model import Meter, Number
 from fluxrate.core.revenue.model import Charge, Plan, State
 from fluxrate.core.revenue.periods import Stretch, stretches
-from fluxrate.core.revenue.pricing import QUANTITY_PLACES, Tariff, TierPrice, Values, integers
+from fluxrate.core.revenue.pricing import FITS, QUANTITY_PLACES, Tariff, TierPrice, Values, integers, most
 
 _MORE_PLACES = QUANTITY_PLACES - 18
 """An average has more places than its meter."""
@@ -136,20 +136,62 @@ def quantities(engine: Engine, each: Metered, spans: Spans, as_of: int) -> Value
     return spans.together(integers(engine.each(each.meter, spans.windows, as_of), each.places))
 
 
-def costs(engine: Engine, parts: Sequence[Part], charges: Mapping[int, Sequence[Metered]], as_of: int) -> list[int]:
-    """What the usage of each part costs by all charges of its plan, in minor units."""
-    found = [0] * len(parts)
-    places: dict[int, list[int]] = {}
-    for place, part in enumerate(parts):
-        places.setdefault(part.plan, []).append(place)
-    for plan, mine in places.items():
-        own = [parts[place] for place in mine]
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """Parts as columns: the plan of each, and its stretches as rows of owner (the place of the part), customer, start
+    and end, in order of part and time.
+    """
+
+    plans: Values
+    rows: Values
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Parts:
+        """The same from parts one by one."""
+        rows = [(place, part.customer, *span) for place, part in enumerate(parts) for span in part.spans]
+        return cls(np.array([part.plan for part in parts], np.int64), np.array(rows, np.int64).reshape(len(rows), 4))
+
+    def spans(self, wanted: Values, *, adds: bool) -> Spans:
+        """What has to be asked about the wanted parts, given as a mask: see `spans_of`."""
+        rows = self.rows[wanted[self.rows[:, 0]]]
+        first = np.ones(len(rows), np.bool_)
+        first[1:] = rows[1:, 0] != rows[:-1, 0]
+        owners = np.cumsum(first) - 1
+        if adds:
+            rows = np.column_stack((owners, rows[:, 1:]))
+        else:
+            last = np.append(first[1:], True)
+            rows = np.column_stack((owners[first], rows[first, 1:3], rows[last, 3]))
+        return Spans(rows, int(wanted.sum()))
+
+
+def costs(engine: Engine, parts: Parts, charges: Mapping[int, Sequence[Metered]], as_of: int) -> Values:
+    """What the usage of each part costs by all charges of its plan, in minor units.
+
+    A meter is asked once, whatever number of plans charge for it.
+    """
+    found: Values = np.zeros(len(parts.plans), np.int64)
+    by_meter: dict[int, list[tuple[int, Metered]]] = {}
+    for plan in np.unique(parts.plans).tolist():
         for each in charges[plan]:
-            used = quantities(engine, each, spans_of(own, adds=each.adds), as_of)
-            prices = each.tariff.prices(used, each.places)
-            for place, price in zip(mine, prices.tolist(), strict=True):
-                found[place] += price
+            by_meter.setdefault(each.meter.pk, []).append((plan, each))
+    for mine in by_meter.values():
+        first = mine[0][1]
+        wanted = np.isin(parts.plans, [plan for plan, _ in mine])
+        places = np.flatnonzero(wanted)
+        used = quantities(engine, first, parts.spans(wanted, adds=first.adds), as_of)
+        for plan, each in mine:
+            own = np.flatnonzero(parts.plans[places] == plan)
+            found = _added(found, places[own], each.tariff.prices(used[own], each.places))
     return found
+
+
+def _added(sums: Values, places: Values, values: Values) -> Values:
+    """The sums with values more at some places, each once; as Python's own integers once 64 bits might not do."""
+    if sums.dtype != object and (values.dtype == object or most(sums) + most(values) >= FITS):
+        sums = sums.astype(object)
+    sums[places] += values
+    return sums
 
 
 def priced(engine: Engine, part: Part, plan: Plan, charges: Sequence[Metered], as_of: int) -> Iterator[Priced]:

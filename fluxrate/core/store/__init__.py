@@ -6,7 +6,9 @@ clock: whoever writes says when it is. Errors leave as `core.errors`, with no SQ
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 
 from sqlalchemy import Connection
 
@@ -22,10 +24,12 @@ from fluxrate.core.store.leases import Leases
 from fluxrate.core.store.meters import Meters
 from fluxrate.core.store.mirrored import Mirrored
 from fluxrate.core.store.subscriptions import Subscriptions
+from fluxrate.core.store.together import Names, Together
 from fluxrate.core.store.trail import Trail
 from fluxrate.core.store.voids import Voids
+from fluxrate.core.store.work import Undone, Work
 
-__all__ = ["Store"]
+__all__ = ["Names", "Store", "Undone"]
 
 
 class Store:
@@ -72,6 +76,27 @@ class Store:
     def write(self) -> AbstractContextManager[Connection]:
         """A write transaction, committed at the end and rolled back by an error."""
         return self._database.write()
+
+    @contextmanager
+    def together(self) -> Iterator[tuple[Store, Callable[[Names], None]]]:
+        """The store within one transaction: customers and billing records that are made and changed in it are there for
+        all others at its end, on the disk, or none of them is. Beside it a function that reads ahead what is named.
+
+        Raises Undone where one of the changes cannot be made, or not without knowing what somebody else changed at the
+        same time: then each is to be made by itself. In the block nothing else writes (on SQLite it would wait for
+        itself), and it is short: others may have to wait for its end.
+        """
+        with self._database.write() as connection:
+            work = Work(connection)
+            tables = Together(work, self.customers)
+            edition = tables.customers.edition
+            within = copy(self)
+            within.customers, within.plans, within.subscriptions = tables.customers, tables.plans, tables.subscriptions
+            within.invoices, within.mirrored, within.trail = tables.invoices, tables.mirrored, tables.trail
+            yield within, tables.ahead
+            work.finish()
+        if tables.customers.edition is not edition:
+            self.customers.edition = object()
 
     def close(self) -> None:
         """Give the connections back."""

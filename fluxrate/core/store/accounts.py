@@ -86,6 +86,29 @@ class Keys:
             raise Conflict(f"{len(named)} keys are named {ref!r}; name one by its id or prefix.")
         return named[0] if named else None
 
+    def update(
+        self, pk: int, *, name: str | None = None, scopes: tuple[str, ...] | None = None, note: Note | None = None
+    ) -> ApiKey:
+        """Change what is given of a key in force. Raises NotFound, or Conflict when it was revoked."""
+        changes = {"name": name, "scopes": None if scopes is None else " ".join(scopes)}
+        values = {field: value for field, value in changes.items() if value is not None}
+        mine = api_keys.c.pk == pk
+        with self._database.write() as connection:
+            if (
+                values
+                and connection.execute(
+                    api_keys.update().where(mine, api_keys.c.revoked_at.is_(None)).values(values)
+                ).rowcount
+            ):
+                trail.write(connection, note)
+            row = connection.execute(select(api_keys).where(mine)).first()
+        self.edition = object()
+        if row is None:
+            raise NotFound("There is no such key.")
+        if row.revoked_at is not None:
+            raise Conflict(f"The key {row.name} is revoked, so it cannot be changed.")
+        return _key(row)
+
     def revoke(self, pk: int, now: int, note: Note | None = None) -> ApiKey:
         """End a key; one that was ended before keeps its time and is not noted again. Raises NotFound."""
         mine = api_keys.c.pk == pk

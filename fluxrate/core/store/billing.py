@@ -13,7 +13,7 @@ from fluxrate.core.errors import Conflict, NotFound
 from fluxrate.core.model import Note
 from fluxrate.core.revenue.model import Charge, Invoice, Line, Plan
 from fluxrate.core.store import named, trail
-from fluxrate.core.store.connect import Database
+from fluxrate.core.store.connect import Access
 from fluxrate.core.store.paging import Many, Page
 from fluxrate.core.store.schema import invoices, plans, states
 
@@ -38,46 +38,47 @@ class InvoiceFilter(TypedDict, total=False):
 
 _CHARGES = msgspec.json.Decoder(tuple[Charge, ...])
 _LINES = msgspec.json.Decoder(tuple[Line, ...])
+_CHARGES_AT, _LINES_AT = plans.c.keys().index("charges"), invoices.c.keys().index("lines")
 
 
 class Plans:
     """The table of plans."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Access) -> None:
         self._database = database
 
     def list(self, *, page: int, page_size: int, **narrow: Unpack[PlanFilter]) -> Page[Plan]:
         """One page of the plans that are as wanted, the newest first, and how many there are."""
         rows, total = named.paged(self._database, plans, named.narrowed(plans, narrow), page, page_size)
-        return [_plan(row) for row in rows], total
+        return [plan_of(row) for row in rows], total
 
     def in_pieces(self, **narrow: Unpack[PlanFilter]) -> Iterator[Many[Plan]]:
         """All the plans that are as wanted, the newest first, some at a time."""
         for rows in named.in_pieces(self._database, plans, named.narrowed(plans, narrow)):
-            yield [_plan(row) for row in rows]
+            yield [plan_of(row) for row in rows]
 
     def all(self) -> Many[Plan]:
         """Every plan in the order they were made."""
         with self._database.read() as connection:
-            return [_plan(row) for row in connection.execute(select(plans).order_by(plans.c.pk))]
+            return [plan_of(row) for row in connection.execute(select(plans).order_by(plans.c.pk))]
 
     def find(self, ref: str) -> Plan | None:
         """The plan whose id, else whose external id is `ref`."""
         row = named.find(self._database, plans, ref)
-        return None if row is None else _plan(row)
+        return None if row is None else plan_of(row)
 
     def by_external_id(self, text: str) -> Plan | None:
         """The plan of this external id, or None."""
         row = named.by_external_id(self._database, plans, text)
-        return None if row is None else _plan(row)
+        return None if row is None else plan_of(row)
 
     def create(self, values: Mapping[str, Any], now: int, note: Note | None = None) -> Plan:
         """Add a plan with a new id. Raises Conflict when its external id is taken."""
-        row = _as_row(values) | {"id": str(uuid.uuid4()), "created_at": now, "updated_at": now}
+        row = new_plan(values, now)
         with named.writing(self._database, plans, values.get("external_id")) as connection:
             made = connection.execute(plans.insert().values(row).returning(*plans.c)).one()
             trail.write(connection, note)
-        return _plan(made)
+        return plan_of(made)
 
     def update(
         self, pk: int, changes: Mapping[str, Any], now: int, note: Note | None = None, *, unused: Sequence[str] = ()
@@ -99,7 +100,7 @@ class Plans:
             if row is None:
                 raise NotFound("There is no such plan.")
             trail.write(connection, note)
-        return _plan(row)
+        return plan_of(row)
 
     def delete(self, pk: int, note: Note | None = None) -> None:
         """Remove a plan. Raises NotFound, or Conflict when a subscription is or was on it."""
@@ -116,36 +117,36 @@ class Plans:
 class Invoices:
     """The table of invoices."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Access) -> None:
         self._database = database
 
     def list(self, *, page: int, page_size: int, **narrow: Unpack[InvoiceFilter]) -> Page[Invoice]:
         """One page of the invoices that are as wanted, the newest first, and how many there are."""
         rows, total = named.paged(self._database, invoices, _narrowed(narrow), page, page_size)
-        return [_invoice(row) for row in rows], total
+        return [invoice_of(row) for row in rows], total
 
     def in_pieces(self, **narrow: Unpack[InvoiceFilter]) -> Iterator[Many[Invoice]]:
         """All the invoices that are as wanted, the newest first, some at a time."""
         for rows in named.in_pieces(self._database, invoices, _narrowed(narrow)):
-            yield [_invoice(row) for row in rows]
+            yield [invoice_of(row) for row in rows]
 
     def find(self, ref: str) -> Invoice | None:
         """The invoice whose id, else whose external id is `ref`."""
         row = named.find(self._database, invoices, ref)
-        return None if row is None else _invoice(row)
+        return None if row is None else invoice_of(row)
 
     def by_external_id(self, text: str) -> Invoice | None:
         """The invoice of this external id, or None."""
         row = named.by_external_id(self._database, invoices, text)
-        return None if row is None else _invoice(row)
+        return None if row is None else invoice_of(row)
 
     def create(self, values: Mapping[str, Any], now: int, note: Note | None = None) -> Invoice:
         """Add an invoice with a new id. Raises Conflict when its external id is taken."""
-        row = _as_row(values) | {"id": str(uuid.uuid4()), "version": 1, "created_at": now, "updated_at": now}
+        row = new_invoice(values, now)
         with named.writing(self._database, invoices, values.get("external_id")) as connection:
             made = connection.execute(invoices.insert().values(row).returning(*invoices.c)).one()
             trail.write(connection, note)
-        return _invoice(made)
+        return invoice_of(made)
 
     def update(self, before: Invoice, changes: Mapping[str, Any], now: int, note: Note | None = None) -> Invoice:
         """Change the named fields of the invoice as it was read. Raises NotFound, or Conflict when it has changed."""
@@ -155,7 +156,7 @@ class Invoices:
             row = connection.execute(invoices.update().where(*mine).values(values).returning(*invoices.c)).first()
             made = named.written(row, connection, invoices, before.pk)
             trail.write(connection, note)
-        return _invoice(made)
+        return invoice_of(made)
 
     def delete(self, pk: int, note: Note | None = None) -> None:
         """Remove an invoice. Raises NotFound."""
@@ -194,14 +195,30 @@ def _narrowed(narrow: InvoiceFilter) -> Select[Any]:
     return query if last is None else query.where(invoices.c.issue_date <= last)
 
 
+def new_plan(values: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """The columns of a new plan but for its key."""
+    return _as_row(values) | {"id": str(uuid.uuid4()), "created_at": now, "updated_at": now}
+
+
+def new_invoice(values: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """The columns of a new invoice but for its key."""
+    return _as_row(values) | {"id": str(uuid.uuid4()), "version": 1, "created_at": now, "updated_at": now}
+
+
+def plan_of(row: Any) -> Plan:
+    """The record of a whole row."""
+    cells = list(row)
+    cells[_CHARGES_AT] = _CHARGES.decode(cells[_CHARGES_AT])
+    return Plan(*cells)
+
+
+def invoice_of(row: Any) -> Invoice:
+    """The record of a whole row."""
+    cells = list(row)
+    cells[_LINES_AT] = _LINES.decode(cells[_LINES_AT])
+    return Invoice(*cells)
+
+
 def _as_row(values: Mapping[str, Any]) -> dict[str, Any]:
     packed = {"charges", "lines"} & values.keys()
     return dict(values) | {name: msgspec.json.encode(values[name]).decode() for name in packed}
-
-
-def _plan(row: Any) -> Plan:
-    return Plan(**row._asdict() | {"charges": _CHARGES.decode(row.charges)})
-
-
-def _invoice(row: Any) -> Invoice:
-    return Invoice(**row._asdict() | {"lines": _LINES.decode(row.lines)})

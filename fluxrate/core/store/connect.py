@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -21,6 +21,24 @@ from fluxrate.core.store.faults import translated
 from fluxrate.core.store.turns import Turns
 
 WRITER_SECONDS = 30
+
+
+class Access(Protocol):
+    """How the tables reach what they are kept in: a `Database`, or one transaction of it."""
+
+    dialect: str
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A connection to read from."""
+        ...
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A connection in a write transaction."""
+        ...
+
+    def rows(self, statement: str, parameters: tuple[object, ...]) -> AbstractContextManager[Any]:
+        """The driver's own cursor after `statement`."""
+        ...
 
 
 class Database:

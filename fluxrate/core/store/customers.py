@@ -16,7 +16,7 @@ from fluxrate.core.errors import Conflict, NotFound
 from fluxrate.core.model import Customer, Note
 from fluxrate.core.store import trail
 from fluxrate.core.store.arrays import texts
-from fluxrate.core.store.connect import Database, driver
+from fluxrate.core.store.connect import Access, driver
 from fluxrate.core.store.faults import is_foreign_key_violation, is_unique_violation
 from fluxrate.core.store.paging import Page, page_of, pieces
 from fluxrate.core.store.schema import customers
@@ -40,7 +40,7 @@ _PKS_OF = {
 class Customers:
     """The table of customers."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Access) -> None:
         self._database = database
         self.edition = object()
         """Another object after every change of the table through this value: what was read before may be old."""
@@ -55,13 +55,13 @@ class Customers:
             query = query.where(or_(*(field.icontains(search, autoescape=True) for field in fields)))
         with self._database.read() as connection:
             rows, total = page_of(connection, query, (customers.c.external_id,), page, page_size)
-        return [_customer(row) for row in rows], total
+        return [customer_of(row) for row in rows], total
 
     def find(self, ref: str) -> Customer | None:
         """The customer whose id, else whose external id is `ref`."""
         query = select(customers).where((customers.c.id == ref.lower()) | (customers.c.external_id == ref))
         with self._database.read() as connection:
-            found = [_customer(row) for row in connection.execute(query)]
+            found = [customer_of(row) for row in connection.execute(query)]
         ranked = sorted(found, key=lambda customer: customer.id != ref.lower())
         return ranked[0] if ranked else None
 
@@ -72,11 +72,11 @@ class Customers:
         with self._database.read() as connection:
             for piece in pieces(named):
                 for row in connection.execute(select(customers).where(customers.c.external_id.in_(piece))):
-                    found[row.external_id] = _customer(row)
+                    found[row.external_id] = customer_of(row)
             by_id: dict[str, Customer] = {}
             for piece in pieces(sorted({ref.lower() for ref in named})):
                 for row in connection.execute(select(customers).where(customers.c.id.in_(piece))):
-                    by_id[row.id] = _customer(row)
+                    by_id[row.id] = customer_of(row)
         return found | {ref: by_id[ref.lower()] for ref in named if ref.lower() in by_id}
 
     def get(self, pk: int) -> Customer | None:
@@ -89,7 +89,7 @@ class Customers:
         """The customer of this external id, or None."""
         with self._database.read() as connection:
             row = connection.execute(select(customers).where(customers.c.external_id == text)).first()
-        return None if row is None else _customer(row)
+        return None if row is None else customer_of(row)
 
     def by_pks(self, pks: Iterable[int]) -> dict[int, Customer]:
         """The customers of these keys; a key without a customer is left out."""
@@ -120,7 +120,7 @@ class Customers:
         self, *, external_id: str, name: str | None, email: str | None, now: int, note: Note | None = None
     ) -> Customer:
         """Add a customer with a new id. Raises Conflict when `external_id` is taken."""
-        row = _new(external_id, now) | {"name": name, "email": email}
+        row = new_customer(external_id, now) | {"name": name, "email": email}
         return self._written(customers.insert().values(row).returning(*customers.c), external_id, note)
 
     def update(self, pk: int, changes: Mapping[str, object], now: int, note: Note | None = None) -> Customer:
@@ -130,7 +130,7 @@ class Customers:
         statement = customers.update().where(customers.c.pk == pk).values(**changes, updated_at=now)
         return self._written(statement.returning(*customers.c), changes.get("external_id"), note)
 
-    def delete(self, pk: int) -> None:
+    def delete(self, pk: int, note: Note | None = None) -> None:
         """Remove a customer without events. Raises NotFound, or Conflict when events hang on it (this may
         read them all).
         """
@@ -138,6 +138,7 @@ class Customers:
             with self._database.write() as connection:
                 if not connection.execute(customers.delete().where(customers.c.pk == pk)).rowcount:
                     raise NotFound("There is no such customer.")
+                trail.write(connection, note)
             self.edition = object()
         except sql.IntegrityError as error:
             if not is_foreign_key_violation(error):
@@ -158,7 +159,7 @@ class Customers:
             ) from error
         if row is None:
             raise NotFound("There is no such customer.")
-        return _customer(row)
+        return customer_of(row)
 
 
 def pks_of(connection: Connection, external_ids: Sequence[str]) -> dict[str, int]:
@@ -183,7 +184,7 @@ def add(connection: Connection, external_ids: Sequence[str], now: int) -> tuple[
     found: dict[str, int] = {}
     ours: set[int] = set()
     for piece in pieces(external_ids):
-        rows = [_new(external_id, now) for external_id in piece]
+        rows = [new_customer(external_id, now) for external_id in piece]
         connection.execute(statement, rows)
         made = {row["id"] for row in rows}
         query = select(customers.c.external_id, customers.c.pk, customers.c.id)
@@ -200,7 +201,8 @@ def remove(connection: Connection, pks: Iterable[int]) -> None:
         connection.execute(customers.delete().where(customers.c.pk.in_(piece)))
 
 
-def _new(external_id: str, now: int) -> dict[str, object]:
+def new_customer(external_id: str, now: int) -> dict[str, object]:
+    """The columns of a new customer but for its key."""
     return {
         "id": str(uuid.uuid4()),
         "external_id": external_id,
@@ -211,5 +213,6 @@ def _new(external_id: str, now: int) -> dict[str, object]:
     }
 
 
-def _customer(row: Any) -> Customer:
+def customer_of(row: Sequence[Any]) -> Customer:
+    """The record of a whole row."""
     return Customer(*row)

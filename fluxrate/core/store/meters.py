@@ -20,7 +20,7 @@ from fluxrate.core.store import counter, trail
 from fluxrate.core.store.connect import Database
 from fluxrate.core.store.faults import is_foreign_key_violation, is_unique_violation
 from fluxrate.core.store.paging import Many, Page, page_of
-from fluxrate.core.store.schema import events, meters
+from fluxrate.core.store.schema import events, meters, plans
 
 CHANGEABLE = frozenset({"name", "meter_name", "aggregation_type", "property_name", "unit", "filters", "status"})
 
@@ -120,14 +120,17 @@ class Meters:
         statement = meters.update().where(meters.c.pk == pk).values(**values, updated_at=now).returning(*meters.c)
         return self._written(statement, values.get("meter_name"), note, None if seen is None else (pk, seen))
 
-    def delete(self, pk: int) -> None:
-        """Remove a meter without events. Raises NotFound, or Conflict when events hang on it (this may read
-        them all).
+    def delete(self, pk: int, note: Note | None = None) -> None:
+        """Remove a meter. Raises NotFound, or Conflict when a plan charges by it or events hang on it (this may
+        read them all).
         """
         try:
             with self._database.write() as connection:
-                if not connection.execute(meters.delete().where(meters.c.pk == pk)).rowcount:
+                row = connection.execute(meters.delete().where(meters.c.pk == pk).returning(meters.c.id)).first()
+                if row is None:
                     raise NotFound("There is no such meter.")
+                _check_uncharged(connection, row.id)
+                trail.write(connection, note)
             self.edition = object()
         except sql.IntegrityError as error:
             if not is_foreign_key_violation(error):
@@ -159,6 +162,14 @@ def _check_empty(connection: Connection, pk: int, seen: int) -> None:
     later = select(events.c.seq).where(events.c.seq > seen, events.c.meter_pk == pk).limit(1)
     if connection.execute(later).first() is not None:
         raise Conflict("The meter has got its first events meanwhile, so what its figures are made of is fixed.")
+
+
+def _check_uncharged(connection: Connection, public_id: str) -> None:
+    """Refuse where a plan charges by the meter: charges are JSON, which no foreign key looks into."""
+    charged = plans.c.charges.contains(f'"meter_id":"{public_id}"', autoescape=True)
+    name = connection.execute(select(plans.c.name).where(charged).limit(1)).scalar()
+    if name is not None:
+        raise Conflict(f"The plan {name} charges by the meter, so it cannot be deleted; archive it instead.")
 
 
 def _filters_text(filters: Any) -> str:

@@ -6,14 +6,20 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from fluxrate.core.store.connect import Database
+from fluxrate.core.store.connect import Access
 from fluxrate.core.store.schema import mirrored
+
+# The sources as one parameter (see `customers`).
+NEWEST = {
+    "sqlite": "SELECT source, at FROM mirrored WHERE source IN (SELECT value FROM json_each(?))",
+    "postgresql": "SELECT source, at FROM mirrored WHERE source = ANY(%s::text[])",
+}
 
 
 class Mirrored:
     """The table of versions; `source` names a record of one biller, such as `stripe:sub_1`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Access) -> None:
         self._database = database
 
     def claim(self, source: str, at: int) -> bool:

@@ -10,22 +10,23 @@ from sqlalchemy import Connection, Row, Select, Table, select
 from sqlalchemy import exc as sql
 
 from fluxrate.core.errors import Conflict, NotFound
-from fluxrate.core.store.connect import Database
+from fluxrate.core.store.connect import Access
 from fluxrate.core.store.faults import is_foreign_key_violation, is_unique_violation
 from fluxrate.core.store.paging import PIECE, page_of, pieces
+from fluxrate.core.text import storable
 
 
-def find(database: Database, table: Table, ref: str) -> Row[Any] | None:
+def find(database: Access, table: Table, ref: str) -> Row[Any] | None:
     """The row whose id, else whose external id is `ref`."""
-    if "\0" in ref:
-        return None  # PostgreSQL takes no NUL, not even in a question
+    if not storable(ref):
+        return None
     query = select(table).where((table.c.id == ref.lower()) | (table.c.external_id == ref))
     with database.read() as connection:
         found = connection.execute(query).all()
     return min(found, key=lambda row: row.id != ref.lower(), default=None)
 
 
-def by_external_id(database: Database, table: Table, text: str) -> Row[Any] | None:
+def by_external_id(database: Access, table: Table, text: str) -> Row[Any] | None:
     """The row of this external id, or None."""
     with database.read() as connection:
         return connection.execute(select(table).where(table.c.external_id == text)).first()
@@ -40,16 +41,14 @@ def narrowed(table: Table, wanted: Mapping[str, object]) -> Select[Any]:
     return query
 
 
-def paged(
-    database: Database, table: Table, query: Select[Any], page: int, page_size: int
-) -> tuple[list[Row[Any]], int]:
+def paged(database: Access, table: Table, query: Select[Any], page: int, page_size: int) -> tuple[list[Row[Any]], int]:
     """A page of the query's rows, the newest first, and how many there are in all."""
     with database.read() as connection:
         rows, total = page_of(connection, query, (table.c.pk.desc(),), page, page_size)
     return list(rows), total
 
 
-def in_pieces(database: Database, table: Table, query: Select[Any]) -> Iterator[list[Row[Any]]]:
+def in_pieces(database: Access, table: Table, query: Select[Any]) -> Iterator[list[Row[Any]]]:
     """All the query's rows, the newest first, some at a time; what is added meanwhile is left out."""
     before: int | None = None
     while True:
@@ -62,14 +61,14 @@ def in_pieces(database: Database, table: Table, query: Select[Any]) -> Iterator[
         before = rows[-1].pk
 
 
-def rows_of(database: Database, query: Select[Any]) -> list[Any]:
+def rows_of(database: Access, query: Select[Any]) -> list[Any]:
     """The rows of a long query as plain tuples: half the time of SQLAlchemy's own rows."""
     with database.read() as connection:
         return list(connection.execute(query).cursor.fetchall())
 
 
 @contextmanager
-def writing(database: Database, table: Table, external_id: object = None) -> Iterator[Connection]:
+def writing(database: Access, table: Table, external_id: object = None) -> Iterator[Connection]:
     """A write transaction; an external id that is taken, and a row that something hangs on, become Conflicts."""
     thing = table.name.removesuffix("s")
     try:
@@ -95,7 +94,7 @@ def written(row: Row[Any] | None, connection: Connection, table: Table, pk: int)
     raise Conflict(f"The {thing} was changed by somebody else in the meantime; read it again.")
 
 
-def column_of(database: Database, table: Table, column: str, pks: Sequence[int]) -> dict[int, Any]:
+def column_of(database: Access, table: Table, column: str, pks: Sequence[int]) -> dict[int, Any]:
     """One column of these rows by key; a key without a row is left out."""
     found: dict[int, Any] = {}
     for piece in pieces(sorted(set(pks))):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from sqlalchemy import Connection, func, select
 
@@ -17,12 +17,24 @@ from fluxrate.core.errors import NotFound
 from fluxrate.core.model import Note
 from fluxrate.core.revenue.model import State, Subscription
 from fluxrate.core.store import named, trail
-from fluxrate.core.store.connect import Database
+from fluxrate.core.store.connect import Access
 from fluxrate.core.store.paging import Many, Page, pieces
 from fluxrate.core.store.schema import plans, states, subscriptions
 
 _COLUMNS = tuple(subscriptions.c)
 _IN_ORDER = (states.c.at, states.c.pk)
+
+
+class Edition(NamedTuple):
+    """What changes with any subscription or history: the `edition` of histories, how many subscriptions there are, and
+    the sums of their keys and versions. As keys only go up and do not come back, and versions only go up, equal sums
+    mean the same subscriptions, and those in the same versions.
+    """
+
+    histories: tuple[int, int] = (-1, -1)
+    rows: int = 0
+    keys: int = 0
+    versions: int = 0
 
 
 class SubscriptionFilter(TypedDict, total=False):
@@ -37,29 +49,29 @@ class SubscriptionFilter(TypedDict, total=False):
 class Subscriptions:
     """The table of subscriptions, with that of their states."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Access) -> None:
         self._database = database
 
     def list(self, *, page: int, page_size: int, **narrow: Unpack[SubscriptionFilter]) -> Page[Subscription]:
         """One page of the subscriptions that are as wanted, the newest first, and how many there are."""
         query = named.narrowed(subscriptions, narrow)
         rows, total = named.paged(self._database, subscriptions, query, page, page_size)
-        return [_subscription(row) for row in rows], total
+        return [subscription_of(row) for row in rows], total
 
     def in_pieces(self, **narrow: Unpack[SubscriptionFilter]) -> Iterator[Many[Subscription]]:
         """All the subscriptions that are as wanted, the newest first, some at a time."""
         for rows in named.in_pieces(self._database, subscriptions, named.narrowed(subscriptions, narrow)):
-            yield [_subscription(row) for row in rows]
+            yield [subscription_of(row) for row in rows]
 
     def find(self, ref: str) -> Subscription | None:
         """The subscription whose id, else whose external id is `ref`."""
         row = named.find(self._database, subscriptions, ref)
-        return None if row is None else _subscription(row)
+        return None if row is None else subscription_of(row)
 
     def by_external_id(self, text: str) -> Subscription | None:
         """The subscription of this external id, or None."""
         row = named.by_external_id(self._database, subscriptions, text)
-        return None if row is None else _subscription(row)
+        return None if row is None else subscription_of(row)
 
     def history(self, pk: int) -> Many[State]:
         """What the subscription was, from its start on."""
@@ -74,11 +86,17 @@ class Subscriptions:
             count, last = connection.execute(select(func.count(), func.max(states.c.pk))).one()
         return count, last or 0
 
-    def edition_of_rows(self) -> tuple[int, int, int]:
-        """Another triple after every change of any subscription or history."""
+    def edition_of_rows(self) -> Edition:
+        """Another one after every change of any subscription or history."""
+        c = subscriptions.c
         with self._database.read() as connection:
-            versions = connection.execute(select(func.sum(subscriptions.c.version))).scalar_one()
-        return *self.edition(), int(versions or 0)
+            sums = connection.execute(select(func.count(), func.sum(c.pk), func.sum(c.version))).one()
+        return Edition(self.edition(), *(int(each or 0) for each in sums))
+
+    def changed_since(self, at: int) -> Many[tuple[int, int]]:
+        """The pk and version of each subscription that was changed at `at` or later, by the clocks of the writers."""
+        c = subscriptions.c
+        return named.rows_of(self._database, select(c.pk, c.version).where(c.updated_at >= at))
 
     def versions(self) -> dict[int, int]:
         """By the pk of each subscription its version."""
@@ -132,13 +150,13 @@ class Subscriptions:
         self, values: Mapping[str, Any], history: Sequence[State], now: int, note: Note | None = None
     ) -> Subscription:
         """Add a subscription with a new id, and its states. Raises Conflict when its external id is taken."""
-        row = dict(values) | {"id": str(uuid.uuid4()), "version": 1, "created_at": now, "updated_at": now}
+        row = new_subscription(values, now)
         with named.writing(self._database, subscriptions, values.get("external_id")) as connection:
             _hold(connection, history)
             made = connection.execute(subscriptions.insert().values(row).returning(*subscriptions.c)).one()
             _add(connection, made.pk, history)
             trail.write(connection, note)
-        return _subscription(made)
+        return subscription_of(made)
 
     def update(
         self,
@@ -160,7 +178,7 @@ class Subscriptions:
             made = named.written(row, connection, subscriptions, before.pk)
             _add(connection, before.pk, history)
             trail.write(connection, note)
-        return _subscription(made)
+        return subscription_of(made)
 
     def delete(self, pk: int, note: Note | None = None) -> None:
         """Remove a subscription and its states. Raises NotFound, or Conflict when it has invoices."""
@@ -183,5 +201,11 @@ def _add(connection: Connection, pk: int, history: Sequence[State]) -> None:
         connection.execute(states.insert(), [asdict(state) | {"subscription_pk": pk} for state in history])
 
 
-def _subscription(row: Any) -> Subscription:
+def new_subscription(values: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """The columns of a new subscription but for its key."""
+    return dict(values) | {"id": str(uuid.uuid4()), "version": 1, "created_at": now, "updated_at": now}
+
+
+def subscription_of(row: Sequence[Any]) -> Subscription:
+    """The record of a whole row."""
     return Subscription(*row)

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, or_, select
 
 from fluxrate.core.model import Entry, Note
-from fluxrate.core.store.connect import Database
+from fluxrate.core.store.connect import Access
 from fluxrate.core.store.paging import Page, page_of
 from fluxrate.core.store.schema import audit
 
@@ -20,9 +20,13 @@ _NEWEST = (audit.c.pk.desc(),)
 
 def write(connection: Connection, note: Note | None) -> None:
     """Add a row within a write transaction; None adds nothing."""
-    if note is None:
-        return
-    row = {
+    if note is not None:
+        connection.execute(audit.insert().values(as_row(note)))
+
+
+def as_row(note: Note) -> dict[str, Any]:
+    """The columns of a row but for its key, in their order."""
+    return {
         "at": note.at,
         "actor": note.by.actor,
         "action": note.action,
@@ -30,13 +34,12 @@ def write(connection: Connection, note: Note | None) -> None:
         "address": note.by.address,
         "details": msgspec.json.encode(note.details).decode() if note.details else None,
     }
-    connection.execute(audit.insert().values(row))
 
 
 class Trail:
     """The table of the audit trail."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Access) -> None:
         self._database = database
 
     def add(self, note: Note) -> None:

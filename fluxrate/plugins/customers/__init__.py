@@ -1,4 +1,4 @@
-"""Customers over the API: list, create, read, change."""
+"""Customers over the API: list, create, read, change, delete."""
 
 from fluxrate.plugin import Plugin
 from fluxrate.plugins.customers.routes import blueprint

@@ -71,3 +71,15 @@ def put_customer(body: dict[str, Any], customer: str) -> Response:
     """The same as PATCH: what is not sent stays."""
     parts = services()
     return answer(customer_shape(customers.change(parts.store, customer_of(customer), body, parts.clock(), by())))
+
+
+@blueprint.delete("/<customer>")
+@scope("admin")
+@blueprint.response(200, CustomerSchema)
+@blueprint.alt_response(409, description="Events, subscriptions or invoices hang on it.")
+def delete_customer(customer: str) -> Response:
+    """Delete a customer without events, subscriptions and invoices."""
+    parts = services()
+    found = customer_of(customer)
+    customers.delete(parts.store, found, parts.clock(), by())
+    return answer(customer_shape(found))

@@ -1,4 +1,4 @@
-"""API keys over the API: list, create, revoke."""
+"""API keys over the API: list, create, change, revoke."""
 
 from fluxrate.plugin import Plugin
 from fluxrate.plugins.keys.routes import blueprint

@@ -16,7 +16,7 @@ from fluxrate.http.bodies import ApiBlueprint
 from fluxrate.http.parameters import PageArgs
 from fluxrate.http.schemas import listing_schema
 from fluxrate.plugin import services
-from fluxrate.plugins.keys.schemas import KeyCreateSchema, KeySchema, NewKeySchema
+from fluxrate.plugins.keys.schemas import KeyChangeSchema, KeyCreateSchema, KeySchema, NewKeySchema
 
 blueprint = ApiBlueprint("api-keys", __name__, url_prefix="/api/v1/api-keys", description="Keys of programs.")
 
@@ -50,6 +50,17 @@ def create_key(body: dict[str, Any]) -> Response:
 def get_key(key: str) -> Response:
     """Read one API key, by id, prefix or a name that is the only one."""
     return answer(_shape(_key_of(key)))
+
+
+@blueprint.patch("/<key>")
+@scope("admin")
+@blueprint.arguments(KeyChangeSchema)
+@blueprint.response(200, KeySchema)
+@blueprint.alt_response(409, description="The key is revoked, or several have this name.")
+def change_key(body: dict[str, Any], key: str) -> Response:
+    """Change the name or the scopes of an API key; its secret stays."""
+    parts = services()
+    return answer(_shape(accounts.change_key(parts.store, _key_of(key), body, parts.clock(), by())))
 
 
 @blueprint.delete("/<key>")

@@ -14,6 +14,13 @@ class KeyCreateSchema(Schema):
     scopes = fields.List(fields.String(metadata={"enum": list(SCOPES)}), required=True, validate=validate.Length(1))
 
 
+class KeyChangeSchema(Schema):
+    """What may be changed of a key."""
+
+    name = fields.String(validate=validate.Length(1, 255))
+    scopes = fields.List(fields.String(metadata={"enum": list(SCOPES)}), validate=validate.Length(1))
+
+
 class KeySchema(Schema):
     """A key without its secret."""
 

@@ -14,9 +14,17 @@ from fluxrate.http.parameters import meter_of
 from fluxrate.http.schemas import listing_schema
 from fluxrate.http.shapes import meter_shape
 from fluxrate.plugin import services
-from fluxrate.plugins.meters.schemas import MeterChangeSchema, MeterCreateSchema, MeterListArgs, MeterSchema
+from fluxrate.plugins.meters.schemas import (
+    FeatureCreateSchema,
+    FeatureSchema,
+    MeterChangeSchema,
+    MeterCreateSchema,
+    MeterListArgs,
+    MeterSchema,
+)
 
 blueprint = ApiBlueprint("meters", __name__, url_prefix="/api/v1/meters", description="What is measured.")
+features = ApiBlueprint("features", __name__, url_prefix="/api/v1/features", description="Meters by another name.")
 
 
 @blueprint.get("")
@@ -39,6 +47,17 @@ def create_meter(body: dict[str, Any]) -> Response:
     """Create a meter."""
     parts = services()
     return answer(meter_shape(meters.create(parts.store, parts.registry.metrics, body, parts.clock(), by())), 201)
+
+
+@features.post("")
+@scope("admin")
+@features.arguments(FeatureCreateSchema)
+@features.response(201, FeatureSchema)
+def create_feature(body: dict[str, Any]) -> Response:
+    """Create a feature of type `meter`, which is a meter."""
+    parts = services()
+    made = meters.create(parts.store, parts.registry.metrics, body, parts.clock(), by())
+    return answer({**meter_shape(made), "type": body["type"]}, 201)
 
 
 @blueprint.get("/<meter>")
@@ -69,3 +88,16 @@ def change_meter(body: dict[str, Any], meter: str) -> Response:
         by=by(),
     )
     return answer(meter_shape(changed))
+
+
+@blueprint.delete("/<meter>")
+@scope("admin")
+@blueprint.response(200, MeterSchema)
+@blueprint.alt_response(409, description="Events or a plan's charge hang on it.")
+def delete_meter(meter: str) -> Response:
+    """Delete a meter that has no events and that no plan charges by."""
+    parts = services()
+    found = meter_of(meter)
+    has_events = len(parts.live.current().snapshot(found.pk)) > 0
+    meters.delete(parts.store, found, has_events=has_events, now=parts.clock(), by=by())
+    return answer(meter_shape(found))

@@ -62,6 +62,18 @@ class MeterSchema(Schema):
     updated_at = fields.DateTime()
 
 
+class FeatureCreateSchema(MeterCreateSchema):
+    """What makes a feature; there are no others than meters."""
+
+    type = fields.String(required=True, validate=validate.Equal("meter", error="is meter."))
+
+
+class FeatureSchema(MeterSchema):
+    """A meter as a feature."""
+
+    type = fields.String(metadata={"enum": ["meter"]})
+
+
 class MeterListArgs(PageArgs):
     """Which meters."""
 

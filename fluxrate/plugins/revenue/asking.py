@@ -12,9 +12,9 @@ from fluxrate.core.errors import Malformed
 from fluxrate.core.query import FLAGS, choice
 from fluxrate.core.revenue import money
 from fluxrate.core.revenue.behind import MOST_ITEMS
-from fluxrate.core.revenue.book import EVER
 from fluxrate.core.revenue.mrr import MOVEMENTS
 from fluxrate.core.revenue.parts import BILLING_PERIODS
+from fluxrate.core.revenue.periods import EVER
 from fluxrate.core.revenue.words import day
 from fluxrate.core.services import Services
 from fluxrate.core.zones import day_start

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import click
@@ -22,6 +23,7 @@ from fluxrate.core.model import COMMAND_LINE
 from fluxrate.core.revenue import imports
 from fluxrate.core.rows import Line, Row
 from fluxrate.core.services import Services
+from fluxrate.core.store import Store
 from fluxrate.plugin import Command
 from fluxrate.plugins.stripe import mirror
 from fluxrate.progress import Progress
@@ -37,14 +39,14 @@ _HELP = (
 
 def _run(parts: Services, names: tuple[str, ...], kind: str | None, strict: bool, exported_at: str | None) -> int:
     at = parts.clock() if exported_at is None else parse_instant(exported_at, field="--exported-at")
-    refused = 0
+    taken, refused = _mirror(parts, at), 0
     for name in names:
         found = _kind(name, kind)
         trail.import_started(parts.store, COMMAND_LINE, "stripe", name, parts.clock())
         report, refusals = imports.Report(), files.Refusals(name)
         with files.opened(name) as file, Progress(name, file) as progress:
             things = _lines(file) if found == "ndjson" else _whole(file)
-            for report in imports.run(things, _putter(parts, at), refusals):
+            for report in imports.run(parts.store, things, taken, refusals):
                 progress.show(report)
         refusals.end()
         refused += report.rejected
@@ -54,17 +56,18 @@ def _run(parts: Services, names: tuple[str, ...], kind: str | None, strict: bool
     return int(strict and refused > 0)
 
 
-def _putter(parts: Services, at: int) -> imports.Put:
-    def put(row: Row, say: imports.Say) -> str:
+def _mirror(parts: Services, at: int) -> imports.Mirror[Row]:
+    def put(store: Store, row: Row, say: imports.Say) -> str:
+        within = replace(parts, store=store)
         if row.get("object") == "event":
-            told = mirror.event(parts, row, COMMAND_LINE)
+            told = mirror.event(within, row, COMMAND_LINE)
         else:
-            told = mirror.mirror(parts, mirror.Message(row, at, parts.clock(), COMMAND_LINE))
+            told = mirror.mirror(within, mirror.Message(row, at, parts.clock(), COMMAND_LINE))
         for remark in told.remarks:
             say(remark)
         return {mirror.STALE: "unchanged", mirror.IGNORED: mirror.SKIPPED}.get(told.outcome, told.outcome)
 
-    return put
+    return imports.Mirror(lambda row: row, mirror.name, put)
 
 
 def _kind(name: str, kind: str | None) -> str:

@@ -21,6 +21,7 @@ from fluxrate.core.revenue import subscriptions as subscription_rules
 from fluxrate.core.revenue.imports import outcome
 from fluxrate.core.revenue.model import Invoice, Plan, Subscription
 from fluxrate.core.services import Services
+from fluxrate.core.store import Names
 from fluxrate.plugins.stripe import invoices, prices, subscriptions
 from fluxrate.plugins.stripe.reading import (
     Thing,
@@ -30,6 +31,7 @@ from fluxrate.plugins.stripe.reading import (
     inner,
     instant_of,
     listed,
+    name_of,
     needed,
     note_of,
     text_of,
@@ -98,6 +100,23 @@ def mirror(parts: Services, message: Message) -> Told:
         else:
             break
     return told
+
+
+def name(sent: Thing, names: Names) -> None:
+    """Add what an object or event will ask for to what is read ahead."""
+    try:
+        thing = inner(sent, "data", "object") if sent.get("object") == "event" else sent
+        own = name_of(thing, "id") or ""
+        known = {"subscription": names.subscriptions, "invoice": names.invoices}.get(str(thing.get("object")))
+        if known is None:
+            return
+        known.add(own)
+        names.sources.add(_source(own))
+        names.subscriptions.add(invoices.subscription_of(thing))
+        names.customers.add(_owner(thing))
+    except Malformed:
+        # It is said when the object is taken in.
+        return
 
 
 def _subscription(parts: Services, message: Message, say: prices.Say) -> str:
@@ -208,13 +227,16 @@ def _deleted(parts: Services, message: Message) -> Told:
 
 
 def _claimed(parts: Services, name: str, message: Message) -> bool:
-    return parts.store.mirrored.claim(f"stripe:{name}", message.at)
+    return parts.store.mirrored.claim(_source(name), message.at)
+
+
+def _source(name: str) -> str:
+    return f"stripe:{name}"
 
 
 def _customer(parts: Services, thing: Thing, message: Message) -> str:
     """Whose it is here: as metadata say, else by Stripe's own id; made if it is new, as for an event of usage."""
-    whole = expanded(thing, "customer")
-    own = note_of(thing, CUSTOMER) or note_of(whole, CUSTOMER) or id_of(thing, "customer")
+    whole, own = expanded(thing, "customer"), _owner(thing)
     if own is None:
         raise Malformed("A subscription or invoice of Stripe has its customer, but none came.", field="customer")
     found = parts.store.customers.find(own)
@@ -232,6 +254,10 @@ def _customer(parts: Services, thing: Thing, message: Message) -> str:
     except FluxrateError:
         # An address that is none for us keeps nobody away.
         return customers.create(parts.store, fields | {"email": None}, message.now, message.by).id
+
+
+def _owner(thing: Thing) -> str | None:
+    return note_of(thing, CUSTOMER) or note_of(expanded(thing, "customer"), CUSTOMER) or id_of(thing, "customer")
 
 
 _KINDS: dict[str, Callable[[Services, Message, prices.Say], str]] = {

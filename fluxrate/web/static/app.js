@@ -99,7 +99,11 @@
   }
 
   function press(event) {
-    if (event.key === "Escape") return closeMenus(null);
+    if (event.key === "Escape") {
+      // The focus would be lost with what holds it.
+      event.target.closest("details.menu[open]")?.querySelector("summary").focus();
+      return closeMenus(null);
+    }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.defaultPrevented) return;
     if (typing(event.target) || document.querySelector("dialog[open]")) return;

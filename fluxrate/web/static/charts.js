@@ -170,7 +170,7 @@
       legend: { show: false },
       scales: { x: { time: false, range: [0, data.values.length - 1] }, y: { range: [0, top] } },
       axes: [
-        { splits: () => named, values: () => named.map((i) => data.ticks[i]), stroke: second, font, size: 28, grid: { show: false }, ticks: { show: false } },
+        { splits: () => named, values: () => named.map((i) => data.ticks[i]), stroke: second, font, size: 28, gap: 10, grid: { show: false }, ticks: { show: false } },
         { splits: () => data.lines.map((l) => l[0]), values: () => data.lines.map((l) => l[1]), stroke: second, font, size: data.gutter, gap: 10, grid: { stroke: line, width: 1 }, ticks: { show: false } },
       ],
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 5 } },

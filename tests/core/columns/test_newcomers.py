@@ -11,26 +11,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluxrate.core.columns import selection as selection_module
 from fluxrate.core.columns.base import Base
+from fluxrate.core.columns.frame import Some
 from fluxrate.core.columns.index import Index
 from fluxrate.core.columns.keys import CUSTOMER, Key
-from fluxrate.core.columns.newcomers import Newcomers
-from fluxrate.core.columns.selection import Layout, Selection
+from fluxrate.core.columns.newcomers import Neighbours, Newcomers
+from fluxrate.core.columns.selection import Fresh, Layout, Selection, span
 from fluxrate.core.columns.snapshot import Snapshot
 from tests.core.columns.growing import Meter, sizes, worlds
-from tests.core.columns.rows import PLAN, SEAT, Row, code_of, distinct, frame, ints, rows_of
+from tests.core.columns.rows import KEYS, PLAN, SEAT, Row, code_of, distinct, frame, ints, rows_of
+from tests.core.columns.test_selection import judge_layout
 from tests.generated import examples
 
 INSTANTS = range(-1, 8)
 
 
-def asked(found: Snapshot, counted: Key, edges: Sequence[int], *, fresh: bool) -> tuple[Layout, Layout]:
-    """The window from the first edge to the last, cut at the edges and as a whole, as a question has it."""
+def selected(found: Snapshot, counted: Key, edges: Sequence[int], *, fresh: bool = True) -> Selection:
+    """The window from the first edge to the last, as a question has it."""
     first, last = found.base.between(edges[0], edges[-1])
-    window = found.tail.window(edges[0], edges[-1])
-    frames = (window.with_property(window.column(counted)),) if len(window) else ()
-    known = found.fresh(edges[0], edges[-1]) if fresh else None
-    selection = Selection(found.index.time, first, last, found.dead[0], frames, counted, known)
+    window, removed = found.tail.window(edges[0], edges[-1]), found.dead[0]
+    if not len(window) or not fresh:
+        frames = (window.with_property(window.column(counted)),) if len(window) else ()
+        return Selection(found.index.time, first, last, removed, frames, counted)
+    known = Fresh(found.newcomers, found.newcomers.index.time, *found.tail.between(edges[0], edges[-1]))
+    return Selection(found.index.time, first, last, removed, (), counted, known)
+
+
+def neighbours(found: Snapshot) -> Neighbours:
+    """Where the customers of the newcomers, in order of time, stand in the base."""
+    return found.newcomers.neighbours(found.newcomers.index.time, CUSTOMER)
+
+
+def asked(found: Snapshot, counted: Key, edges: Sequence[int], *, fresh: bool) -> tuple[Layout, Layout]:
+    """The window cut at the edges and as a whole."""
+    selection = selected(found, counted, edges, fresh=fresh)
     return selection.by_time(ints(edges)), selection.together()
 
 
@@ -45,6 +60,46 @@ def judge(meter: Meter, counted: Key, edges: Sequence[int]) -> None:
     assert rows.distinct(bounds).tolist() == [distinct([code_of(counted, row) for row in cell]) for cell in cells]
     rows, bounds = whole.whole()
     assert rows.distinct(bounds).tolist() == [distinct([code_of(counted, row) for row in window])]
+
+
+def judge_by(meter: Meter, key: Key, edges: Sequence[int], data: st.DataObject) -> None:
+    """Cells by the codes of a key and time, as every way of asking for them gives them; and the rows of one code."""
+    found, selection = meter.snapshot, selected(meter.snapshot, SEAT, edges)
+    window = [row for row in meter.now if edges[0] <= row.ts < edges[-1]]
+
+    def cells(codes: Sequence[int]) -> list[list[Row]]:
+        mine = [[row for row in window if code_of(key, row) == code] for code in codes]
+        return [[row for row in rows if a <= row.ts < b] for rows in mine for a, b in pairwise(edges)]
+
+    codes, layout = selection.by_every(key, found.index, ints(edges))
+    assert set(codes.tolist()) >= {code_of(key, row) for row in window}
+    assert np.all(np.diff(codes) > 0)
+    judge_layout(layout, cells(codes.tolist()))
+    assert codes.tolist() == selection.codes(key, found.index).tolist()
+    some = sorted(data.draw(st.lists(st.sampled_from([*codes.tolist(), 77]), unique=True)))
+    narrow = np.array(some, np.int64 if len(key.parts) > 1 else np.int32)
+    judge_layout(selection.by(key, found.index, ints(edges), narrow), cells(some))
+    starts = [data.draw(st.integers(edges[0], edges[-1])) for _ in some]
+    ends = [data.draw(st.integers(start, edges[-1])) for start in starts]
+    judge_layout(
+        selection.windows(key, found.index, narrow, ints(starts), ints(ends)),
+        [
+            [row for row in window if code_of(key, row) == code and start <= row.ts < end]
+            for code, start, end in zip(some, starts, ends, strict=True)
+        ],
+    )
+    left = [row for row in window if code_of(key, row) not in some]
+    for worth in (0, 1 << 40):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(selection_module, "_WORTH_COUNTING", worth)
+            assert selection.customers_without(key, found.index, narrow) == len({row.customer for row in left})
+    judge_layout(
+        selection.without(key, narrow).by_time(ints(edges)),
+        [[r for r in left if a <= r.ts < b] for a, b in pairwise(edges)],
+    )
+    assert len(selection) == len(window)
+    assert selection.customers() == len({row.customer for row in window})
+    assert span(selection) == ((window[0].ts, window[-1].ts) if window else None)
 
 
 edge_lists = st.lists(st.sampled_from(INSTANTS), min_size=2, max_size=5, unique=True).map(sorted)
@@ -71,32 +126,64 @@ def test_what_is_known_of_newcomers_goes_over_to_the_next_ones() -> None:
     meter.grow(20, 0)
     meter.snapshot = meter.snapshot.folded()
     meter.grow(9, 2)
-    before = meter.snapshot.newcomers.neighbours(CUSTOMER)
+    known = neighbours(meter.snapshot)
     rows = {row: at for at, row in enumerate(rows_of(meter.snapshot.tail))}
     looked_at: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         found = Newcomers._found
 
-        def counted(self: Newcomers, key: Key, added: object) -> object:
-            looked_at.append(len(added))  # type: ignore[arg-type]
-            return found(self, key, added)  # type: ignore[arg-type]
+        def counted(self: Newcomers, by: Key | None, key: Key, added: Some) -> Neighbours:
+            looked_at.append(len(added))
+            return found(self, by, key, added)
 
         patch.setattr(Newcomers, "_found", counted)
         meter.grow(5, 0)
-        after = meter.snapshot.newcomers.neighbours(CUSTOMER)
+        after = neighbours(meter.snapshot)
     assert looked_at == [5]
     for at, row in enumerate(rows_of(meter.snapshot.tail)):
         if row in rows:
-            assert [column[at] for column in after] == [column[rows[row]] for column in before]
+            assert [column[at] for column in after] == [column[rows[row]] for column in known]
+
+
+def test_what_the_base_has_let_go_of_is_not_made_again_when_rows_come() -> None:
+    meter = Meter(random.Random(5))
+    meter.grow(20, 0)
+    meter.snapshot = meter.snapshot.folded()
+    meter.grow(9, 0)
+    found = meter.snapshot.newcomers
+    found.neighbours(found.index.by(PLAN), SEAT)
+    meter.snapshot.index.by(PLAN).order(SEAT)
+    meter.snapshot.index.forget()
+    meter.grow(2, 0)
+    assert not meter.snapshot.index.knows(PLAN, SEAT)
+    assert meter.snapshot.index.arranged == ()
+    judge_layout(selected(meter.snapshot, SEAT, [0, 9]).together(), [meter.now])
+
+
+def test_what_is_known_is_let_go_of_and_made_again() -> None:
+    meter = Meter(random.Random(6))
+    meter.grow(20, 0)
+    meter.snapshot = meter.snapshot.folded()
+    meter.grow(9, 0)
+    held = selected(meter.snapshot, SEAT, [0, 9])
+    _, layout = held.by_every(PLAN, meter.snapshot.index, ints([0, 9]))
+    customers = layout.customers().tolist()
+    assert meter.snapshot.newcomers.nbytes
+    meter.snapshot.forget()
+    assert meter.snapshot.newcomers.nbytes == 0
+    assert meter.snapshot.newcomers.are(meter.snapshot.held, meter.snapshot.tail)
+    for selection in (held, selected(meter.snapshot, SEAT, [0, 9])):
+        _, layout = selection.by_every(PLAN, meter.snapshot.index, ints([0, 9]))
+        assert layout.customers().tolist() == customers
 
 
 def test_a_row_at_the_instant_of_one_of_the_base_has_it_as_the_one_after() -> None:
     """Both are in every window that has one of them, and a missing code is brought nowhere."""
     base = Snapshot.of(frame([Row(5, 1, 1, 7, seat=2), Row(9, 2, 1, 7)]))
     found = base.extended(frame([Row(5, 3, 1, 7, seat=2), Row(5, 4, 1, 8), Row(2, 5, 1, 8)]))
-    neighbours = found.newcomers.neighbours(CUSTOMER)
-    assert neighbours.before.tolist() == [-1, -1, -1]
-    assert neighbours.after[1] == 0
+    before, after = neighbours(found)
+    assert before.tolist() == [-1, -1, -1]
+    assert after[1] == 0
     for edges, customers, seats in (([5, 6], 2, 1), ([6, 10], 1, 0), ([2, 5], 1, 0), ([0, 20], 2, 1)):
         _, whole = asked(found, SEAT, edges, fresh=True)
         assert whole.customers().tolist() == [customers]
@@ -114,8 +201,22 @@ def test_newcomers_are_those_of_one_tail_and_one_base() -> None:
     assert not found.are(held, rows)
     assert (found.newest, Newcomers(held).newest) == (2, 0)
     assert found.nbytes == 0
-    found.neighbours(CUSTOMER)
+    found.neighbours(found.index.time, CUSTOMER)
     assert found.nbytes == 2 * 4 * len(other)
+
+
+@examples(200)
+@given(worlds, sizes, st.sampled_from(KEYS), st.data())
+def test_cells_by_a_key_have_the_figures_of_the_base_and_of_what_came_since(
+    meter: Meter, steps: list[tuple[int, int, bool]], key: Key, data: st.DataObject
+) -> None:
+    """Whatever came or was voided between the questions, and with codes that only one of the two has."""
+    meter.grow(data.draw(st.integers(0, 20)), 0)
+    for arrivals, voids, folds in [(0, 0, True), *steps]:
+        meter.grow(arrivals, voids)
+        judge_by(meter, key, data.draw(edge_lists), data)
+        if folds:
+            meter.snapshot = meter.snapshot.folded()
 
 
 @examples(100)

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from fluxrate.core.errors import Unavailable
-from fluxrate.core.store import Store
+from fluxrate.core.errors import Conflict, Unavailable
+from fluxrate.core.store import Store, Undone
 from fluxrate.core.store.events import BETWEEN
 from tests.contracts.migrations import MigrationContract
 from tests.contracts.store import StoreContract
+from tests.contracts.store_billing import make_plan, make_subscription
 from tests.contracts.store_case import NOW, everything, make_meter, new, together
 from tests.postgresql import Server
 
@@ -266,3 +267,36 @@ def test_each_step_of_reading_reads_its_own_rows_alone(store: Store, url: str, p
     assert read
     assert max(read) == 1_000, "\n".join(seen)
     assert [row[0] for row in store.events.read_after(5_000, 1_000, 30_000)] == list(range(5_001, 6_001))
+
+
+def test_a_newer_version_claimed_meanwhile_undoes_the_transaction(store: Store, url: str) -> None:
+    """Between a claim and the end of its transaction another process may claim a newer version: then it is not ours."""
+    other = Store(url)
+    with pytest.raises(Undone), store.together() as (within, _):  # noqa: PT012
+        assert within.mirrored.claim("stripe:a", NOW)
+        make_plan(within)
+        assert other.mirrored.claim("stripe:a", NOW + 1)
+    assert store.plans.all() == []
+    assert not store.mirrored.claim("stripe:a", NOW)
+    other.close()
+
+
+def test_a_plan_that_was_read_stays_until_the_end(store: Store, url: str) -> None:
+    """What a subscription is put on within a transaction of many changes nobody else changes before its end."""
+    plan, other, done = make_plan(store), Store(url), threading.Event()
+
+    def change() -> None:
+        with pytest.raises(Conflict, match="make a new plan"):
+            other.plans.update(plan.pk, {"currency": "EUR"}, NOW, unused=["currency"])
+        done.set()
+
+    thread = threading.Thread(target=change)
+    with store.together() as (within, _):
+        assert within.plans.find("gold") == plan
+        thread.start()
+        assert not done.wait(0.3)
+        make_subscription(within, plan)
+    thread.join()
+    other.close()
+    assert done.is_set()
+    assert store.plans.all() == [plan]
