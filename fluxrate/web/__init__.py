@@ -81,6 +81,7 @@ ROUTES = (
     ("/revenue/retention", "revenue_retention", revenue_lists.retention, ("GET",)),
     ("/revenue/usage", "revenue_usage", revenue_lists.billed_periods, ("GET",)),
     ("/revenue/forecast", "revenue_forecast", revenue_lists.expected_periods, ("GET",)),
+    ("/revenue/at-risk", "revenue_at_risk", revenue_lists.at_risk, ("GET",)),
     ("/revenue/invoices", "revenue_invoices", revenue_lists.invoices, ("GET",)),
     ("/subscriptions/<subscription>", "subscription", billing.subscription, ("GET",)),
     ("/invoices/<invoice>", "invoice", billing.invoice, ("GET",)),

@@ -134,6 +134,22 @@ def expected_periods() -> Response:
 
 
 @page_access
+def at_risk() -> Response:
+    """`GET /revenue/at-risk`: the subscriptions with unpaid invoices now, and what they carry."""
+    asked = _Asked((*WINDOW, "currency", "page"))
+    found = services().revenue.at_risk(
+        asked.now,
+        asked.window.zone,
+        currency=asked.currency,
+        limit=asked.skipped + PAGE_SIZE,
+        with_subscriptions=True,
+    )
+    listed = _listed("Subscriptions at risk", found, "amount_due", "subscriptions", asked.csv("at-risk/subscriptions"))
+    behind = listed.of.behind[asked.skipped :] if listed.of else ()
+    return asked.answer("revenue/behind.html", replace(listed, items=behind))
+
+
+@page_access
 def invoices() -> Response:
     """`GET /revenue/invoices`: the unpaid invoices of subscriptions now, of one `age` or of all."""
     asked = _Asked((*WINDOW, "currency", "age", "page"))

@@ -48,11 +48,12 @@ _LISTS = {
     "retention": "web.revenue_retention",
     "usage": "web.revenue_usage",
     "forecast": "web.revenue_forecast",
+    "at-risk": "web.revenue_at_risk",
     "invoices": "web.revenue_invoices",
 }
 
 _AT_END = ("mrr/subscriptions", "mrr/customers", "decline")
-_NOW = ("at-risk", "forecast", "forecast/subscriptions")
+_NOW = ("at-risk", "at-risk/subscriptions", "forecast", "forecast/subscriptions")
 _SERIES = ("mrr", "usage", "forecast")
 """What the API answers as a whole, without a limit."""
 

@@ -66,6 +66,7 @@ NEEDS = {
     "DELETE /api/v1/invoices/<invoice>": "admin",
     "GET /api/v1/revenue/mrr": "usage.read",
     "GET /api/v1/revenue/at-risk": "usage.read",
+    "GET /api/v1/revenue/at-risk/subscriptions": "usage.read",
     "GET /api/v1/revenue/mrr/changes": "usage.read",
     "GET /api/v1/revenue/mrr/subscriptions": "usage.read",
     "GET /api/v1/revenue/mrr/customers": "usage.read",

@@ -47,6 +47,7 @@ OTHERS = {
     "GET /revenue/retention": SIGNED_IN,
     "GET /revenue/usage": SIGNED_IN,
     "GET /revenue/forecast": SIGNED_IN,
+    "GET /revenue/at-risk": SIGNED_IN,
     "GET /revenue/invoices": SIGNED_IN,
     "GET /subscriptions/<subscription>": SIGNED_IN,
     "GET /invoices/<invoice>": SIGNED_IN,

@@ -250,6 +250,7 @@ def test_nothing_is_wider_than_the_screen(open_page, width):
         "/revenue/retention",
         "/revenue/usage",
         "/revenue/forecast",
+        "/revenue/at-risk",
         "/revenue/invoices",
         "/subscriptions/s1",
         "/subscriptions/u2",

@@ -209,6 +209,20 @@ def test_what_is_at_risk_by_age_and_by_subscription(billed):
     ]
 
 
+def test_what_is_at_risk_opens_to_its_subscriptions(billed):
+    html = section(everything(billed), "at_risk")
+    url = entities.unescape(re.search(r'href="(/revenue/at-risk[^"]*)"[^>]*>330.00 USD<', html).group(1))
+    page = billed.client.get(url).text
+    assert head(page) == ["161.25", "330.00", "2"]
+    rows = cells(page, "<table")
+    assert rows == cells(html, "list behind")
+    assert [sum(Decimal(row[place]) for row in rows) for place in (2, 4, 5)] == [5, 330, Decimal("161.25")]
+    table = entities.unescape(re.search(r'href="(/api/v1/revenue/at-risk/subscriptions[^"]+)"', page).group(1))
+    lines = [line.split(",") for line in billed.client.get(table).text.splitlines()]
+    assert lines[0][4:] == ["amount_due", "invoices", "days_past_due", "mrr"]
+    assert [line[4:] for line in lines[1:]] == [["61.25", "4", "120", "30.00"], ["100.00", "1", "-5", "300.00"]]
+
+
 def test_every_age_opens_to_its_invoices(billed):
     html = section(everything(billed), "at_risk")
     ages = dict(re.findall(r'href="(/revenue/invoices[^"]*age=[^"]+)"[^>]*tabindex="-1">([0-9.,]+)<', html))
@@ -377,7 +391,7 @@ def test_a_section_without_htmx_leads_to_its_page(billed):
 
 
 def test_without_subscriptions_the_page_says_what_would_fill_it(empty):
-    for path in ("changes", "subscriptions", "customers", "retention", "usage", "forecast", "invoices"):
+    for path in ("changes", "subscriptions", "customers", "retention", "usage", "forecast", "at-risk", "invoices"):
         assert empty.client.get(f"/revenue/{path}").status_code == 200
     text = visible(empty.client.get("/revenue").text)
     assert "No subscriptions yet" in text

@@ -146,6 +146,25 @@ AT_RISK = Report(
     window=(),
 )
 
+AT_RISK_SUBSCRIPTIONS = Report(
+    "at-risk-subscriptions",
+    figures=(
+        money("amount_due", about="Of all subscriptions, also those beyond the limit."),
+        whole("invoices"),
+        whole("subscriptions"),
+        money("mrr"),
+    ),
+    columns=(
+        *WHO,
+        money("amount_due", "balance"),
+        whole("invoices"),
+        whole("days_past_due", about="Of the oldest invoice."),
+        money("mrr", about="Now."),
+    ),
+    rows="behind",
+    window=(),
+)
+
 USAGE = Report(
     "usage-revenue",
     figures=(money("usage_revenue", "amount"),),

@@ -87,6 +87,22 @@ def read_at_risk(asked: Asked) -> Told:
     return Told(found.data, asked, found)
 
 
+@reported(blueprint, "/at-risk/subscriptions", figures.AT_RISK_SUBSCRIPTIONS, AtRiskArgs)
+def read_at_risk_subscriptions(asked: Asked) -> Told:
+    """The subscriptions with unpaid invoices: amount due and MRR at risk are the sums of them."""
+    first, last = asked.days()
+    found = asked.revenue.at_risk(
+        asked.now,
+        asked.zone,
+        currency=asked.currency,
+        first_day=first,
+        last_day=last,
+        limit=asked.limit,
+        with_subscriptions=True,
+    )
+    return Told(found.data, asked, found)
+
+
 @reported(blueprint, "/usage", figures.USAGE, SeriesArgs)
 def read_usage(asked: Asked) -> Told:
     """What the usage of billing periods cost, by when they ended, for each currency; never part of MRR."""
