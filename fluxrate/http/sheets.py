@@ -1,7 +1,7 @@
 """Tables out: CSV as RFC 4180 has it, exact decimals as plain text, and no cell that a spreadsheet would run.
 
 A text that a spreadsheet takes for a formula is written behind an apostrophe (OWASP ASVS 1.2.10); numbers are ours and
-stay as they are. What is missing is an empty cell.
+stay as they are. A flag is true or false as in JSON, and what is missing an empty cell.
 """
 
 from __future__ import annotations
@@ -57,4 +57,6 @@ def _text(cell: Cell) -> str:
         return ""
     if isinstance(cell, str):
         return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
     return number_text(cell)

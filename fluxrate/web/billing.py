@@ -1,5 +1,5 @@
-"""Subscriptions and invoices on pages: those of one customer, one subscription with its history, one invoice with its
-lines. They are mirrored from whoever bills, so nothing is changed here.
+"""Subscriptions and invoices on pages: those of one customer, one subscription with its history and the usage of a
+billing period, one invoice with its lines. They are mirrored from whoever bills, so nothing is changed here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from decimal import Decimal
 
 from flask import Response, render_template, request
 
+from fluxrate.core.errors import Malformed
+from fluxrate.core.instants import parse_instant, rfc3339
 from fluxrate.core.model import Customer
 from fluxrate.core.revenue import invoices, mrr, subscriptions
 from fluxrate.core.revenue.model import Invoice, Plan, State, Subscription
@@ -69,15 +71,19 @@ def of_customer(customer: Customer, now: int, zone: str) -> Billed:
 
 @page_access
 def subscription(subscription: str) -> Response:
-    """`GET /subscriptions/<subscription>`: what it is, what it was, and its invoices."""
+    """`GET /subscriptions/<subscription>`: what it is, what it was, what it used in the billing period that holds the
+    instant `period` (now unless said), and its invoices.
+    """
     store, now = services().store, services().clock()
     found = subscriptions.find(store, subscription)
     query, errors = lenient(request.args.to_dict(), now)
-    errors |= unclear(request.args, (*WINDOW, "page"))
+    errors |= unclear(request.args, (*WINDOW, "period", "page"))
     plans, zone = _plans(), query.window.zone
+    usage = services().revenue.usage_of(found, _instant(request.args.get("period"), zone, now, errors), now)
     number = request.args.get("page", "")
     page = max(int(number), 1) if number.isascii() and number.isdigit() and len(number) < 10 else 1
     bills, count = store.invoices.list(page=page, page_size=PAGE_SIZE, subscription_pk=found.pk)
+    history = _history(store.subscriptions.history(found.pk), plans)
     html = render_template(
         "billing/subscription.html",
         subscription=found,
@@ -85,7 +91,13 @@ def subscription(subscription: str) -> Response:
         meters={meter.id: meter for meter in services().catalog.meters()},
         customer=store.customers.by_pks([found.customer_pk])[found.customer_pk],
         mrr=_carried(found, plans),
-        history=_history(store.subscriptions.history(found.pk), plans),
+        history=history,
+        usage=usage,
+        metered=any(charge.meter_id for was in history for charge in was.plan.charges),
+        # An instant of the period before and of the one after, where there are such.
+        before=rfc3339(usage.start - 1) if usage.start > found.start else None,
+        after=rfc3339(usage.end) if usage.end <= now else None,
+        window=query.window,
         invoices=bills,
         count=count,
         page=page,
@@ -124,6 +136,15 @@ def invoice(invoice: str) -> Response:
 def overdue(invoice: Invoice, today: int) -> int:
     """How many days past due an invoice is that is to be paid; 0 for all others."""
     return max(0, today - invoice.due_date) if invoice.status == "OPEN" and invoice.balance else 0
+
+
+def _instant(sent: str | None, zone: str, now: int, errors: dict[str, str]) -> int:
+    """The instant of the billing period that is asked about; now where it cannot be read, which `errors` then says."""
+    try:
+        return parse_instant(sent, zone, "period") if sent else now
+    except Malformed as error:
+        errors["period"] = error.detail
+        return now
 
 
 def _plans() -> Mapping[int, Plan]:

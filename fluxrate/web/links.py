@@ -26,6 +26,10 @@ STATE = (
     "currency",
     "kind",
     "age",
+    "lost",
+    "billing_period",
+    "part",
+    "period",
     "group_by",
     "breakdown",
     "status",
@@ -44,6 +48,7 @@ STATE = (
     "next",
     "panels",
     "arrange",
+    "limit",
     "format",
 )
 FLEETING = ("page", "as_of")
@@ -98,6 +103,12 @@ def to_one(endpoint: str, **places: str) -> str:
         url_for(endpoint, **places),  # type: ignore[arg-type]
         {name: request.args.get(name) for name in WINDOW},
     )
+
+
+def to_period(subscription: str, instant: int) -> str:
+    """The usage of the subscription's billing period that holds the instant, on its page about the same window."""
+    asked = {name: request.args.get(name) for name in WINDOW} | {"period": rfc3339(instant)}
+    return f"{canonical(url_for('web.subscription', subscription=subscription), asked)}#usage"
 
 
 def days_around(instant: int, zone: str) -> str:

@@ -32,7 +32,7 @@ from fluxrate.web.boxes import Box, Wanted
 from fluxrate.web.links import WINDOW, canonical
 from fluxrate.web.movements import Moved
 from fluxrate.web.read import lenient, unclear
-from fluxrate.web.revenue_words import COLOURS, KINDS, SHOWN_ORDER, csv, listed
+from fluxrate.web.revenue_words import COLOURS, KINDS, PERIODS, SHOWN_ORDER, csv, listed
 from fluxrate.web.window_bar import window_bar
 
 ASKED = (*WINDOW, "currency", "group_by")
@@ -166,7 +166,7 @@ def usage(asked: Asked) -> Mapping[str, Any]:
     ]
     drawn = periods.points(buckets, asked.group, window.zone, asked.now)
     series = [Series("Usage revenue", [point.value for point in drawn])]
-    return {"found": mine, "drawn": drawn, "series": series, "group": asked.group}
+    return {"found": mine, "drawn": drawn, "buckets": buckets, "series": series, "group": asked.group}
 
 
 def ahead(asked: Asked) -> Mapping[str, Any]:
@@ -174,7 +174,8 @@ def ahead(asked: Asked) -> Mapping[str, Any]:
     found, _ = services().revenue.forecast(asked.now, currency=asked.currency)
     mine = next(iter(found), None)
     each = (mine.current, mine.next) if mine else ()
-    return {"found": mine, "shares": [Decimal(one.certain) / one.total if one.total else None for one in each]}
+    shares = [Decimal(one.certain) / one.total if one.total else None for one in each]
+    return {"found": mine, "shares": shares, "periods": PERIODS}
 
 
 def decline(asked: Asked) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from flask import url_for
 
 from fluxrate.core.calendar import Window
+from fluxrate.core.revenue.behind import MOST_ITEMS
 from fluxrate.core.revenue.mrr import MOVEMENTS
 from fluxrate.web.links import canonical, edges
 
@@ -43,16 +44,28 @@ AGE_NAMES = {
 _LISTS = {
     "changes": "web.revenue_changes",
     "subscriptions": "web.revenue_subscriptions",
+    "customers": "web.revenue_customers",
+    "retention": "web.revenue_retention",
+    "usage": "web.revenue_usage",
+    "forecast": "web.revenue_forecast",
+    "at-risk": "web.revenue_at_risk",
     "invoices": "web.revenue_invoices",
 }
+
+_AT_END = ("mrr/subscriptions", "mrr/customers", "decline")
+_NOW = ("at-risk", "at-risk/subscriptions", "forecast", "forecast/subscriptions")
+_SERIES = ("mrr", "usage", "forecast")
+"""What the API answers as a whole, without a limit."""
+
+PERIODS = {"current": "Running now", "next": "Next"}
+"""The billing periods of a forecast, and below the parts of each, as they are called."""
+PARTS = {"total": "Total", "fixed": "Fixed", "usage": "Usage expected", "certain": "Certain"}
 
 
 def listed(
     window: Window, currency: str, name: str, *, start: int | None = None, end: int | None = None, **more: Any
 ) -> str:
-    """The list that a figure of the window, or of `[start, end)` within it, is the sum of: changes, subscriptions at
-    its end, or invoices.
-    """
+    """The list that a figure of the window, or of `[start, end)` within it, is made of: one of _LISTS."""
     first, last = (window.start if start is None else start), (window.end if end is None else end)
     zone = {"timezone": window.zone if window.zone != "UTC" else None}
     return canonical(url_for(_LISTS[name]), edges(first, last, window.zone) | zone | {"currency": currency} | more)
@@ -61,10 +74,11 @@ def listed(
 def csv(window: Window, currency: str, name: str, **more: Any) -> str:
     """The API's table of the same: a path under /api/v1/revenue, asked about this window and currency."""
     asked = edges(window.start, window.end, window.zone) | {"timezone": window.zone, "currency": currency}
-    if name in ("mrr/subscriptions", "decline"):
+    if name in _AT_END:
         del asked["start_date"]
     if name == "decline":
         del asked["currency"]
-    if name in ("at-risk", "forecast"):
+    if name in _NOW:
         asked = {"timezone": window.zone, "currency": currency}
-    return canonical(f"/api/v1/revenue/{name}", asked | more | {"format": "csv"})
+    limit = {} if name in _SERIES else {"limit": MOST_ITEMS}
+    return canonical(f"/api/v1/revenue/{name}", asked | more | limit | {"format": "csv"})

@@ -137,6 +137,13 @@ def test_what_is_at_risk(api):
     assert [each["invoices"] for each in tomorrow["buckets"]] == [0, 2, 2, 0, 1]
     may = api.get("/revenue/at-risk", start_date="2025-05-01", end_date="2025-05-31", limit=1).json["data"][0]
     assert (may["invoices"], len(may["items"]), may["amount_due"]) == (2, 1, 7.5)
+    (risky,) = exact(api.get("/revenue/at-risk/subscriptions"))["data"]
+    names = ("amount_due", "invoices", "subscriptions", "mrr")
+    assert [risky[name] for name in names] == [usd[name] for name in names]
+    (item,) = risky["items"]
+    assert [str(item[name]) for name in ("amount_due", "invoices", "days_past_due", "mrr")] == [
+        "11.25", "5", "135", "10.50",
+    ]  # fmt: skip
     rows = list(csv.reader(io.StringIO(api.get("/revenue/at-risk", format="csv").text)))
     assert rows[0] == [
         "currency", "invoice_id", "subscription_id", "customer_id", "customer_external_id", "amount_due", "due_date",

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import serving
-from tests.web.bills import bill, plan, subscribe, turn
-from tests.web.conftest import instance_in
+from tests.web.bills import bill, hybrid, plan, subscribe, tiered, turn
+from tests.web.conftest import HOUR, instance_in
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """An instance with bills."""
     made = instance_in(tmp_path_factory.mktemp("revenue"))
-    made.meter("miles", "Miles")
+    miles = made.meter("miles", "Miles")
     for name in ("acme", "globex", "airy"):
         made.customer(name, name.capitalize())
     plan(made, "gold")
@@ -26,6 +28,15 @@ def address(tmp_path_factory):
     subscribe(made, "s2", "globex", "gold", 12, quantity=2)
     subscribe(made, "s3", "airy", "euro", 12)
     turn(made, "s1", 6, discount_percent="12.5")
+    hybrid(made, "hybrid", "miles", "10.00", "0.25")
+    tiered(made, "tiered", "miles")
+    subscribe(made, "u1", "airy", "hybrid", 70, discount_percent="100")
+    subscribe(made, "u2", "globex", "tiered", 70)
+    turn(made, "u1", 4, status="CANCELED")
+    for customer in ("airy", "globex"):
+        who = made.services.store.customers.by_external_id(customer)
+        for hours in range(1, 24 * 75, 24):
+            made.send(miles, who, 7, ago=hours * HOUR)
     bill(made, "i1", "s1", "87.50", 40)
     bill(made, "i2", "s1", "12.25", 35)
     bill(made, "i3", "s2", "200.00", -3)
@@ -66,6 +77,113 @@ def test_every_kind_of_figure_opens_to_parts_that_add_up_to_it(open_page):
         expect(page.locator("h1")).to_have_text("Revenue")
 
 
+def figures(page) -> list[str]:
+    """What stands at the top of a list."""
+    return page.locator(".results-head b").all_inner_texts()
+
+
+def revenue(page):
+    """The page with all its sections there and its tables open."""
+    page.goto("/revenue")
+    expect(page.locator("[data-awaited]")).to_have_count(0)
+    for fold in page.locator("details:has(.sheet) > summary").all():
+        fold.click()
+
+
+def test_arpa_churn_and_retention_open_to_what_they_are_the_quotient_of(open_page):
+    page = open_page()
+    revenue(page)
+    arpa, churn, kept = (page.locator(f".revenue-heads .head:nth-child({n}) a") for n in (4, 5, 6))
+    shown = [one.inner_text() for one in (arpa, churn, kept)]
+    assert shown == ["143.75", "33.3%", "87.5%"]
+    arpa.click()
+    page.wait_for_url("**/revenue/customers?**")
+    assert figures(page) == ["143.75", "287.50", "2"]
+    assert amounts(page) == Decimal("287.50")
+    page.go_back()
+    churn.click()
+    page.wait_for_url("**/revenue/retention?**lost=true**")
+    assert figures(page)[:2] == ["33.3%", "1"]
+    expect(page.locator(".made-of tbody tr")).to_have_count(1)
+    page.click(".kinds >> text=All active at the start")
+    expect(page.locator(".made-of tbody tr")).to_have_count(3)
+    assert figures(page)[2:] == ["87.5%", str(amounts(page))]
+
+
+def test_usage_revenue_opens_to_periods_tiers_and_events(open_page):
+    page = open_page()
+    for pressed in ("#panel-usage .usage-total", "#usage-revenue-table tbody td:nth-child(2) a >> nth=0"):
+        revenue(page)
+        figure = page.locator(pressed).inner_text()
+        page.locator(pressed).click()
+        page.wait_for_url("**/revenue/usage?**")
+        assert head(page) == amounts(page) == Decimal(figure) > 0
+    revenue(page)
+    page.locator("#panel-usage .chart-bar").last.click()
+    page.wait_for_url("**/revenue/usage?**")
+    assert head(page) == amounts(page) > 0
+    page.goto("/revenue/usage")
+    cell = page.locator(".made-of tbody tr", has_text="Globex").locator("td").last
+    cost = cell.inner_text()
+    cell.locator("a").click()
+    page.wait_for_url("**/subscriptions/**period=**")
+    expect(page.locator("#usage tfoot")).to_contain_text(cost)
+    page.click("#usage .steps a >> nth=0")
+    expect(page.locator("#usage .steps [aria-disabled]")).to_have_attribute("title", "This is the first billing period")
+    used = page.locator("#usage .charge a.plain")
+    figure = used.inner_text()
+    used.click()
+    page.wait_for_url("**/logs?**")
+    expect(page.locator(".results-head")).to_contain_text(f"Sum {figure}")
+
+
+def test_every_figure_of_the_forecast_opens_to_the_periods_it_is_the_sum_of(open_page):
+    page = open_page()
+    revenue(page)
+    links = page.locator("#panel-ahead tbody a")
+    assert links.count() == 10
+    for place in range(10):
+        link = links.nth(place)
+        text, title, url = link.inner_text(), link.get_attribute("title"), link.get_attribute("href")
+        link.click()
+        page.wait_for_url("**/revenue/forecast?**")
+        assert head(page) == amounts(page)
+        expected = title.split()[0] if "%" in text else text
+        # Expected usage follows the clock, so a moment later it may be a cent more or less.
+        found = Decimal(figures(page)[place % 5 == 0].replace(",", ""))
+        assert abs(found - Decimal(expected.replace(",", ""))) <= Decimal("0.02"), url
+        page.go_back()
+
+
+def test_a_press_on_a_piece_of_a_movement_opens_its_changes(open_page):
+    """And not those of another kind: the columns of the table stand in another order than the colours."""
+    page = open_page()
+    revenue(page)
+    for colour, kind in (("series-3", "new"), ("series-2", "contraction")):
+        page.locator(f"#panel-mrr .chart-bar.{colour}").first.click()
+        page.wait_for_url(f"**/revenue/changes?**kind={kind}**")
+        page.go_back()
+
+
+def test_the_saved_picture_of_mrr_has_the_movements_too(open_page):
+    page = open_page()
+    revenue(page)
+    with page.expect_download() as saved:
+        page.click("#panel-mrr [data-save=svg]")
+    root = ElementTree.fromstring(Path(saved.value.path()).read_bytes())
+    texts = [part.text for part in root.iter() if part.tag.endswith("text")]
+    assert texts[0].startswith("MRR, USD at the end of each day")
+    assert "What moved it" in texts
+    assert [text for text in texts if text in ("New", "Expansion", "Contraction", "Churn", "MRR, USD")] == [
+        "New", "Contraction",
+    ]  # fmt: skip
+    drawn = [part for part in root if part.tag.endswith("svg")]
+    assert len(drawn) == 4
+    assert sum(1 for part in drawn[3].iter() if part.tag.endswith("rect")) == 2
+    tops = [float(part.get("y")) for part in drawn]
+    assert tops[0] == tops[1] < tops[2] == tops[3] < float(root.get("height"))
+
+
 def test_the_chart_is_read_by_keyboard_and_enter_opens_its_changes(open_page):
     page = open_page()
     page.goto("/revenue")
@@ -76,7 +194,7 @@ def test_the_chart_is_read_by_keyboard_and_enter_opens_its_changes(open_page):
     expect(readout).to_contain_text("100.00 USD")
     page.keyboard.press("End")
     expect(readout).to_contain_text("287.50 USD")
-    expect(readout).to_contain_text("2 active subscriptions")
+    expect(readout).to_contain_text("3 active subscriptions")
     page.keyboard.press("Enter")
     page.wait_for_url("**/revenue/changes?**")
 
@@ -128,8 +246,14 @@ def test_nothing_is_wider_than_the_screen(open_page, width):
     for path in (
         "/revenue",
         "/revenue/changes",
+        "/revenue/customers",
+        "/revenue/retention",
+        "/revenue/usage",
+        "/revenue/forecast",
+        "/revenue/at-risk",
         "/revenue/invoices",
         "/subscriptions/s1",
+        "/subscriptions/u2",
         "/invoices/i1",
         "/customers/acme",
     ):

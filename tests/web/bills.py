@@ -33,6 +33,16 @@ def hybrid(instance: Instance, external_id: str, meter: str, amount: str, unit_p
     return plans.create(parts.store, parts.catalog.meter, fields, parts.clock())
 
 
+def tiered(instance: Instance, external_id: str, meter: str):
+    """A plan in USD whose usage of a meter has two graduated tiers: 0.25 up to 100, then 0.10 and 2.00 once."""
+    parts = instance.services
+    tiers = [{"up_to": "100", "unit_price": "0.25"}, {"up_to": None, "unit_price": "0.10", "flat_amount": "2.00"}]
+    usage = {"charge_type": "USAGE", "name": "Calls", "meter_id": meter, "tier_mode": "graduated", "tiers": tiers}
+    fields = {"external_id": external_id, "name": "Tiered", "plan_type": "USAGE", "currency": "USD"}
+    fields |= {"billing_interval": "month", "charges": [usage]}
+    return plans.create(parts.store, parts.catalog.meter, fields, parts.clock())
+
+
 def subscribe(instance: Instance, external_id: str, customer: str, plan_id: str, ago: int, **more: object):
     fields = {"customer_id": customer, "plan_id": plan_id, "start_date": day(instance, ago), **more}
     parts = instance.services
@@ -43,7 +53,7 @@ def turn(instance: Instance, external_id: str, ago: int, **fields: object):
     """Change a subscription from so many days ago on."""
     parts = instance.services
     before = subscriptions.find(parts.store, external_id)
-    fields = {**fields, "effective_at": day(instance, ago)}
+    fields = {"effective_at": day(instance, ago), **fields}
     return subscriptions.change(parts.store, before, fields, parts.clock(), COMMAND_LINE)
 
 

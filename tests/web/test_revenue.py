@@ -155,6 +155,42 @@ def test_mrr_opens_to_the_subscriptions_it_is_made_of(billed):
     ]
 
 
+def head(html: str) -> list[str]:
+    """The figures at the top of a list."""
+    top = html.split('class="results-head"')[1].split("</div>")[0]
+    return re.findall("<b>([^<]+)</b>", top)
+
+
+def test_arpa_churn_and_retention_open_to_what_they_are_the_quotient_of(billed):
+    html = section(everything(billed), "figures")
+    url = entities.unescape(re.search(r'href="(/revenue/customers[^"]*)"[^>]*>143.33<', html).group(1))
+    page = billed.client.get(url).text
+    assert head(page) == ["143.33", "430.00", "3"]
+    assert [(row[0], row[2], row[-1]) for row in cells(page, "<table")] == [
+        ("Acme Limited", "1", "300.00"),
+        ("globex", "1", "100.00"),
+        ("Ai &amp; ry", "1", "30.00"),
+    ]
+    url = entities.unescape(re.search(r'href="(/revenue/retention[^"]*)"[^>]*>130.3%<', html).group(1))
+    page = billed.client.get(url).text
+    assert head(page) == ["0.0%", "0", "130.3%", "430.00"]
+    rows = cells(page, "<table")
+    assert [sum(Decimal(row[place]) for row in rows) for place in (3, 4, 5)] == [330, 430, 430]
+    # In a week with a cancellation in it, one of the four is lost.
+    week = f"&start_date={day(billed, 11)}&end_date={day(billed, 7)}"
+    html = section(everything(billed, f"currency=USD{week}"), "figures")
+    assert "Churn rate 25.0% 1 of 4" in visible(html)
+    url = entities.unescape(re.search(r'href="(/revenue/retention[^"]*lost=true[^"]*)"', html).group(1))
+    page = billed.client.get(url).text
+    assert head(page)[:2] == ["25.0%", "1"]
+    assert [row[0].split(" Lost")[0] for row in cells(page, "<table")] == ["globex"]
+    kept = billed.client.get(url.replace("lost=true", "lost=false")).text
+    assert len(cells(kept, "<table")) == 3
+    table = entities.unescape(re.search(r'href="(/api/v1/revenue/mrr/retention[^"]+)"', page).group(1))
+    assert "lost=true" in table
+    assert len(billed.client.get(table).text.splitlines()) == 2
+
+
 def test_what_is_at_risk_by_age_and_by_subscription(billed):
     html = section(everything(billed), "at_risk")
     assert [row[:3] for row in cells(html, 'class="sheet ages"')] == [
@@ -171,6 +207,20 @@ def test_what_is_at_risk_by_age_and_by_subscription(billed):
         ["Ai &amp; ry", "Silver", "4", "120 days", "30.00", "61.25"],
         ["Acme Limited", "Gold", "1", "not due", "300.00", "100.00"],
     ]
+
+
+def test_what_is_at_risk_opens_to_its_subscriptions(billed):
+    html = section(everything(billed), "at_risk")
+    url = entities.unescape(re.search(r'href="(/revenue/at-risk[^"]*)"[^>]*>330.00 USD<', html).group(1))
+    page = billed.client.get(url).text
+    assert head(page) == ["161.25", "330.00", "2"]
+    rows = cells(page, "<table")
+    assert rows == cells(html, "list behind")
+    assert [sum(Decimal(row[place]) for row in rows) for place in (2, 4, 5)] == [5, 330, Decimal("161.25")]
+    table = entities.unescape(re.search(r'href="(/api/v1/revenue/at-risk/subscriptions[^"]+)"', page).group(1))
+    lines = [line.split(",") for line in billed.client.get(table).text.splitlines()]
+    assert lines[0][4:] == ["amount_due", "invoices", "days_past_due", "mrr"]
+    assert [line[4:] for line in lines[1:]] == [["61.25", "4", "120", "30.00"], ["100.00", "1", "-5", "300.00"]]
 
 
 def test_every_age_opens_to_its_invoices(billed):
@@ -250,7 +300,44 @@ def test_usage_revenue_and_what_lies_ahead_are_those_of_the_api(tmp_path):
             assert row[5] == f"{wanted['certain_share'] * 100:.1f}%"
         table = entities.unescape(re.search(r'href="(/api/v1/revenue/usage[^"]+)"', html).group(1))
         assert made.client.get(table).content_type.startswith("text/csv")
+        check_usage_opens(made, section(html, "usage"))
+        check_forecast_opens(made, section(html, "ahead"))
     made.services.close()
+
+
+def check_usage_opens(made, html):
+    """Every figure of usage revenue leads to periods that add up to it; a period to its price, and to its events."""
+    links = re.findall(r'href="(/revenue/usage[^"]*)"[^>]*>([0-9.,]+)</a>', html)
+    assert len(links) >= 4, "two months, and the whole window above and below them"
+    for url, figure in links:
+        page = made.client.get(entities.unescape(url)).text
+        rows = cells(page, "<table")
+        assert head(page) == [figure, str(len(rows))]
+        assert sum(Decimal(row[-1]) for row in rows) == Decimal(figure)
+        url = entities.unescape(re.search(r'href="(/subscriptions/[^"]+#usage)"', page).group(1))
+        used = section_of_usage(made.client.get(url).text)
+        assert visible(used).endswith(
+            f"Usage of the period {rows[0][-1]} Amounts of tiers are exact; each charge is rounded once."
+        )
+        events, sent = re.search(r'href="(/logs[^"]+)"[^>]*>([0-9,]+)</a>', used).groups()
+        assert f"Sum {sent}" in visible(made.client.get(entities.unescape(events)).text)
+
+
+def check_forecast_opens(made, html):
+    """Each of its figures leads to the billing periods that it is the sum of."""
+    links = re.findall(r'href="(/revenue/forecast[^"]*)" title="([^"]*)">([0-9.,%]+)</a>', html)
+    assert len(links) == 10
+    for url, title, figure in links:
+        page = made.client.get(entities.unescape(url)).text
+        (row,) = cells(page, "<table")
+        wanted = "1" if "part=total" in url and figure == "1" else title.split()[0] if "%" in figure else figure
+        assert wanted in head(page)
+        assert head(page) == [row[-1], "1"]
+        assert made.client.get(entities.unescape(re.search(r'href="(/api[^"]+)"', page).group(1))).status_code == 200
+
+
+def section_of_usage(html: str) -> str:
+    return html.split('id="usage"')[1].split("</section>")[0]
 
 
 def test_a_window_in_another_zone_keeps_its_links_exact(billed):
@@ -281,6 +368,11 @@ def test_a_list_of_many_pages(tmp_path):
     [
         ("changes?kind=growth", "kind is one of new, expansion"),
         ("invoices?age=old", "age is one of not-due, 1-30"),
+        ("retention?lost=maybe", "lost is one of true, false"),
+        ("forecast?billing_period=last", "billing_period is one of current, next"),
+        ("forecast?part=most", "part is one of total, fixed"),
+        ("customers?lost=true", "This page has no parameter"),
+        ("usage?group_by=day", "This page has no parameter"),
         ("changes?customer_id=acme", "This page has no parameter"),
         ("subscriptions?start_date=2025-02-30", "From is a date"),
     ],
@@ -299,7 +391,7 @@ def test_a_section_without_htmx_leads_to_its_page(billed):
 
 
 def test_without_subscriptions_the_page_says_what_would_fill_it(empty):
-    for path in ("changes", "subscriptions", "invoices"):
+    for path in ("changes", "subscriptions", "customers", "retention", "usage", "forecast", "at-risk", "invoices"):
         assert empty.client.get(f"/revenue/{path}").status_code == 200
     text = visible(empty.client.get("/revenue").text)
     assert "No subscriptions yet" in text

@@ -111,10 +111,18 @@ def ahead(
     """What lies ahead in each currency, and the sequence it covers; only of periods whose last instant is within
     `ends`, if given.
     """
+    stands, found, as_of = standings(book, engine, now, currency)
+    return _summed(book, stands, found, ends), as_of
+
+
+def standings(
+    book: Book, engine: Engine, now: int, currency: str | None = None
+) -> tuple[list[tuple[Entry, Standing]], Costs, int]:
+    """Every subscription that has begun as it stands, what its usage costs, and the sequence that is covered."""
     entries = [entry for entry in book.entries if currency in (None, entry.subscription.currency)]
     stands = [(entry, found) for entry in entries if (found := entry.standing(now)) is not None]
     as_of = engine.as_of()
-    into = _Costs(len(stands))
+    into = Costs(len(stands))
     _over(book, engine, stands, into, as_of)
     plans: dict[int, list[tuple[int, Entry, Standing]]] = {}
     for place, (entry, standing) in enumerate(stands):
@@ -125,10 +133,10 @@ def ahead(
             going = _Going(mine, now)
             for each in book.metered[plan]:
                 _expect(engine, each, going, into, as_of)
-    return _summed(book, stands, into, ends), as_of
+    return stands, into, as_of
 
 
-def _summed(book: Book, stands: Sequence[tuple[Entry, Standing]], costs_: _Costs, ends: Period | None) -> list[Ahead]:
+def _summed(book: Book, stands: Sequence[tuple[Entry, Standing]], costs_: Costs, ends: Period | None) -> list[Ahead]:
     sums: dict[str, Ahead] = {}
     rows = zip(stands, costs_.expected, costs_.certain, costs_.later, strict=True)
     for (entry, found), expected, certain, later in rows:
@@ -138,14 +146,14 @@ def _summed(book: Book, stands: Sequence[tuple[Entry, Standing]], costs_: _Costs
         into = sums.setdefault(code, Ahead(code))
         fixed, monthly = (0, 0) if found.open is None else book.worth(found.state)
         into.mrr += monthly
-        if _within(found.period, ends):
+        if within(found.period, ends):
             into.current.count(fixed, expected, certain)
-        if found.open is not None and _within(found.following, ends):
+        if found.open is not None and within(found.following, ends):
             into.next.count(fixed, later, 0)
     return [sums[code] for code in sorted(sums)]
 
 
-class _Costs:
+class Costs:
     """For each subscription what its usage will cost and has cost in this period, and will cost in the next."""
 
     def __init__(self, count: int) -> None:
@@ -154,7 +162,7 @@ class _Costs:
         self.later = [0] * count
 
 
-def _over(book: Book, engine: Engine, stands: Sequence[tuple[Entry, Standing]], into: _Costs, as_of: int) -> None:
+def _over(book: Book, engine: Engine, stands: Sequence[tuple[Entry, Standing]], into: Costs, as_of: int) -> None:
     """What is over in the periods that run costs what it costs."""
     parts = [(place, part) for place, (_, found) in enumerate(stands) for part in found.others]
     found = costs(engine, Parts.of([part for _, part in parts]), book.metered, as_of).tolist()
@@ -163,7 +171,7 @@ def _over(book: Book, engine: Engine, stands: Sequence[tuple[Entry, Standing]], 
         into.certain[place] += cost
 
 
-def _expect(engine: Engine, each: Metered, going: _Going, into: _Costs, as_of: int) -> None:
+def _expect(engine: Engine, each: Metered, going: _Going, into: Costs, as_of: int) -> None:
     """Add what one charge of a plan is expected to come to for each subscription on it."""
     used = quantities(engine, each, going.so_far(adds=each.adds), as_of)
     lately = quantities(engine, each, going.lately(), as_of)
@@ -186,6 +194,6 @@ def _share(values: Values, parts: Values, wholes: Values) -> Values:
     return found
 
 
-def _within(period: Period, ends: Period | None) -> bool:
+def within(period: Period, ends: Period | None) -> bool:
     """Whether the period's last instant lies within the window."""
     return ends is None or ends[0] < period[1] <= ends[1]

@@ -98,22 +98,22 @@ class Mrr:
     @property
     def arpa(self) -> int | None:
         """MRR for each customer with an active subscription, to the nearest minor unit; None without any."""
-        return _each(self.mrr, self.active_customers)
+        return mean(self.mrr, self.active_customers)
 
     @property
     def opening_arpa(self) -> int | None:
         """The same at the window's start."""
-        return _each(self.opening_mrr, self.opening_customers)
+        return mean(self.opening_mrr, self.opening_customers)
 
     @property
     def churn_rate(self) -> Number | None:
         """The share of the subscriptions active at the start that are not at the end."""
-        return _share(self.lost_subscriptions, self.opening_subscriptions)
+        return share(self.lost_subscriptions, self.opening_subscriptions)
 
     @property
     def net_revenue_retention(self) -> Number | None:
         """What the subscriptions that carried MRR at the start carry at the end, over what they carried."""
-        return _share(self.retained_mrr, self.opening_mrr)
+        return share(self.retained_mrr, self.opening_mrr)
 
 
 def of_plan(plan: Plan) -> Fraction:
@@ -245,6 +245,13 @@ def standing(steps: Steps, seen: Values) -> Values:
     return seen & ~follows
 
 
+def became(steps: Steps, at_start: Values, at_end: Values) -> tuple[Values, Values]:
+    """The places of the steps in force at one moment, and for each that of its subscription at a later one."""
+    was, ends = np.flatnonzero(at_start), np.flatnonzero(at_end)
+    # Whatever stood at the start stands at the end too, as one step or another, and both are in order.
+    return was, ends[np.searchsorted(steps.subscription[ends], steps.subscription[was])]
+
+
 def kinds(steps: Steps) -> tuple[Values, ...]:
     """Which steps are which movement, in the order of MOVEMENTS."""
     was = before(steps, steps.mrr)
@@ -262,6 +269,16 @@ def kinds(steps: Steps) -> tuple[Values, ...]:
     )
 
 
+def mean(amount: int, count: int) -> int | None:
+    """What an amount is for each, to the nearest minor unit, a tie to the even one; None for each of none."""
+    return money.nearest(Fraction(amount, count)) if count else None
+
+
+def share(part: int, whole: int) -> Number | None:
+    """The part over the whole, to RATE_PLACES places; None of nothing."""
+    return divide(part, whole, 0, RATE_PLACES) if whole else None
+
+
 def _customers(steps: Steps, at: Values) -> int:
     """How many customers have an active subscription, by the step in force of each subscription."""
     return len(np.unique(steps.customer[at & (steps.active > 0)]))
@@ -269,13 +286,9 @@ def _customers(steps: Steps, at: Values) -> int:
 
 def _retained(steps: Steps, at_start: Values, at_end: Values) -> tuple[int, int]:
     """The subscriptions lost between two moments, and the MRR kept of those that carried some."""
-    ends = np.flatnonzero(at_end)
-    was = np.flatnonzero(at_start)
-    # Whatever stood at the start stands at the end too, as one step or another, and both are in order.
-    then = ends[np.searchsorted(steps.subscription[ends], steps.subscription[was])]
-    active = steps.active[was] > 0
+    was, then = became(steps, at_start, at_end)
     kept = steps.mrr[then][steps.mrr[was] > 0].sum()
-    lost = (active & (steps.active[then] == 0)).sum()
+    lost = ((steps.active[was] > 0) & (steps.active[then] == 0)).sum()
     return int(lost), int(kept)
 
 
@@ -285,11 +298,3 @@ def _by_bucket(values: Values, bucket: Values, count: int) -> Values:
     inside = (bucket >= 0) & (bucket < count)
     np.add.at(sums, bucket[inside], values[inside])
     return sums
-
-
-def _each(amount: int, count: int) -> int | None:
-    return money.nearest(Fraction(amount, count)) if count else None
-
-
-def _share(part: int, whole: int) -> Number | None:
-    return divide(part, whole, 0, RATE_PLACES) if whole else None

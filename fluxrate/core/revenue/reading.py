@@ -11,13 +11,14 @@ from fluxrate.core.calendar import Window
 from fluxrate.core.catalog import Catalog
 from fluxrate.core.engine import Engine
 from fluxrate.core.model import Customer
-from fluxrate.core.revenue import ahead, at_risk, behind, mrr, used
+from fluxrate.core.revenue import ahead, at_risk, behind, mrr, parts, used
 from fluxrate.core.revenue.ahead import Ahead
 from fluxrate.core.revenue.at_risk import AtRisk
-from fluxrate.core.revenue.behind import Carried, Changes
+from fluxrate.core.revenue.behind import Carried, Changes, Payers, Retention
 from fluxrate.core.revenue.book import Books
 from fluxrate.core.revenue.model import Subscription
 from fluxrate.core.revenue.mrr import MOVEMENTS, Mrr, Steps
+from fluxrate.core.revenue.parts import BilledPeriods, ExpectedPeriods
 from fluxrate.core.revenue.timeline import Timeline
 from fluxrate.core.revenue.used import SubscriptionUsage, UsageRevenue
 from fluxrate.core.store import Store
@@ -122,6 +123,27 @@ class Revenue:
         data = [behind.carried(each, end, limit, skip) for each in self._of(currency)]
         return self._named(data, [item for each in data for item in each.items])
 
+    def payers(self, end: int, *, currency: str | None = None, limit: int = 1_000, skip: int = 0) -> Named[Payers]:
+        """The customers with active subscriptions that ARPA at this instant is the quotient of."""
+        data = [behind.payers(each, end, limit, skip) for each in self._of(currency)]
+        return Named(data, {}, self._store.customers.by_pks([item.customer for each in data for item in each.items]))
+
+    def retention(
+        self,
+        window: Window,
+        *,
+        lost: bool | None = None,
+        currency: str | None = None,
+        limit: int = 1_000,
+        skip: int = 0,
+    ) -> Named[Retention]:
+        """The subscriptions active at the window's start, and what became of them: churn rate and net revenue retention
+        are made of them. The items are only those that are `lost` or only the others, if either is asked for.
+        """
+        start, end = window.start, window.end
+        data = [behind.retention(each, start, end, limit, skip, lost=lost) for each in self._of(currency)]
+        return self._named(data, [item for each in data for item in each.items])
+
     def currencies(self) -> list[str]:
         """The currencies of subscriptions, the one with the most changes first."""
         return [each.currency for each in sorted(self.steps(), key=lambda each: (-len(each.at), each.currency))]
@@ -146,6 +168,41 @@ class Revenue:
         """
         buckets = calendar.buckets(window, group)
         return used.over_time(self._books.now(), self._engine, buckets.edges.tolist(), buckets.labels, now, currency)
+
+    def expected_periods(
+        self,
+        now: int,
+        *,
+        currency: str | None = None,
+        ends: tuple[int, int] | None = None,
+        billing_period: str | None = None,
+        by: str = "total",
+        limit: int = 1_000,
+        skip: int = 0,
+    ) -> tuple[Named[ExpectedPeriods], int]:
+        """The billing periods that the forecast is the sum of, and the sequence it covers; see `parts.expected`."""
+        data, as_of = parts.expected(
+            self._books.now(),
+            self._engine,
+            now,
+            currency=currency,
+            ends=ends,
+            billing_period=billing_period,
+            by=by,
+            limit=limit,
+            skip=skip,
+        )
+        return self._named(data, [item for each in data for item in each.items]), as_of
+
+    def billed_periods(
+        self, window: Window, now: int, *, currency: str | None = None, limit: int = 1_000, skip: int = 0
+    ) -> tuple[Named[BilledPeriods], int]:
+        """The billing periods that ended within the window, which its usage revenue is the sum of; and the sequence it
+        covers.
+        """
+        period = (window.start, window.end)
+        data, as_of = parts.billed(self._books.now(), self._engine, period, now, currency, limit=limit, skip=skip)
+        return self._named(data, [item for each in data for item in each.items]), as_of
 
     def usage_of(self, subscription: Subscription, at: int, now: int, as_of: int | None = None) -> SubscriptionUsage:
         """What the USAGE charges of one subscription come to in the billing period that holds the instant `at`."""

@@ -39,7 +39,9 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """One USAGE charge in a period: the usage it bills, and what that costs in minor units, and by tier."""
+    """One USAGE charge in a period: the usage it bills, and what that costs in minor units, and by tier. `contiguous`
+    says whether it bills all usage from `start` to `end`, or has gaps in between.
+    """
 
     plan: Plan
     charge: Charge
@@ -49,6 +51,7 @@ class Priced:
     usage: Number | None
     amount: int
     tiers: tuple[TierPrice, ...]
+    contiguous: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,6 +200,5 @@ def priced(engine: Engine, part: Part, plan: Plan, charges: Sequence[Metered], a
     for each in charges:
         values = engine.each(each.meter, spans_of([part], adds=each.adds).windows, as_of)
         used = values[0] if len(values) == 1 else plus(value for value in values if value is not None)
-        yield Priced(
-            plan, each.charge, each.meter, start, end, used, each.tariff.price(used), each.tariff.by_tier(used)
-        )
+        amount, tiers = each.tariff.price(used), each.tariff.by_tier(used)
+        yield Priced(plan, each.charge, each.meter, start, end, used, amount, tiers, len(values) == 1)

@@ -22,6 +22,15 @@
 
   const plotOf = (chart) => (live.get(chart)?.plot.over || chart.querySelector(".chart-plot")).getBoundingClientRect();
 
+  // The columns of a chart's table that are drawn in a colour: those that say so, else all of them in their order
+  function coloursOf(chart) {
+    const heads = [...(tableOf(chart)?.tHead.rows[0].cells || [])];
+    const said = heads.some((cell) => cell.dataset.series);
+    return heads
+      .map((cell, column) => ({ column, name: cell.textContent, colour: said ? cell.dataset.series : `series-${column}` }))
+      .filter(({ column, colour }) => column && colour);
+  }
+
   // Reading: the texts come from the server, in the chart's data or in the cells of its table
   function linesOf(chart, i) {
     const data = live.get(chart)?.data;
@@ -238,7 +247,7 @@
   // Saving: the server's picture with its colours written in, since a file has no style sheet
   const LOOKS = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "font-size", "font-family"];
 
-  function dressed(from, width, x) {
+  function dressed(from, width, x, y) {
     const to = from.cloneNode(true);
     const parts = [...from.querySelectorAll("*")];
     [...to.querySelectorAll("*")].forEach((part, i) => {
@@ -248,17 +257,17 @@
       if (part.matches("path")) part.setAttribute("vector-effect", "non-scaling-stroke");
       part.removeAttribute("class");
     });
-    for (const [name, value] of Object.entries({ x, y: 32, width, overflow: "visible" })) to.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ x, y, width, overflow: "visible" })) to.setAttribute(name, value);
     return to;
   }
 
   // What the colours of bars stand for: beside the chart the table of values says it, a file has to say it itself
   function legendOf(chart, width) {
     if (!("band" in chart.dataset)) return [];
-    const names = [...tableOf(chart).tHead.rows[0].cells].slice(1).map((cell) => cell.textContent);
+    const named = coloursOf(chart);
     let [x, y] = [12, 0];
-    return names.flatMap((name, i) => {
-      const bar = chart.querySelector(`.series-${i + 1}`) || (i === names.length - 1 && chart.querySelector(".series-other"));
+    return named.flatMap(({ name, colour }, i) => {
+      const bar = chart.querySelector(`.${colour}`) || (i === named.length - 1 && chart.querySelector(".series-other"));
       if (!bar) return [];
       const wide = 16 + name.length * 7 + 16;
       if (x > 12 && x + wide > width) [x, y] = [12, y + 20];
@@ -267,11 +276,9 @@
     });
   }
 
-  function picture(chart, title) {
-    const [axis, plot] = chart.querySelectorAll(":scope > svg");
-    const gutter = axis.width.baseVal.value;
-    const height = axis.height.baseVal.value;
-    const width = chart.clientWidth;
+  // A figure may be several charts of one table, under each other
+  function picture(charts, title) {
+    const width = charts[0].clientWidth;
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     const look = getComputedStyle(document.body);
     const add = (name, set, text) => {
@@ -279,17 +286,30 @@
       for (const [key, value] of Object.entries(set)) part.setAttribute(key, value);
       part.textContent = text;
     };
+    const write = (text, set) => add("text", { fill: look.color, "font-family": look.fontFamily, ...set }, text);
     svg.setAttribute("xmlns", svg.namespaceURI);
     svg.setAttribute("width", width);
-    const items = legendOf(chart, width);
-    svg.setAttribute("height", height + 40 + (items.length ? items.at(-1).y + 24 : 0));
     add("rect", { width: "100%", height: "100%", fill: look.backgroundColor }, "");
-    add("text", { x: 12, y: 22, fill: look.color, "font-size": 14, "font-family": look.fontFamily }, title);
-    svg.append(dressed(axis, gutter, 0), dressed(plot, width - gutter - 60, gutter));
-    for (const { x, y, name, fill } of items) {
-      add("rect", { x, y: height + 38 + y, width: 10, height: 10, rx: 2, fill }, "");
-      add("text", { x: x + 16, y: height + 47 + y, fill: look.color, "font-size": 12, "font-family": look.fontFamily }, name);
+    write(title, { x: 12, y: 22, "font-size": 14 });
+    let top = 32;
+    for (const chart of charts) {
+      const heading = chart.previousElementSibling;
+      if (heading?.matches(".chart-title")) {
+        write(heading.textContent, { x: 12, y: top + 22, "font-size": 14 });
+        top += 32;
+      }
+      const [axis, plot] = chart.querySelectorAll(":scope > svg");
+      const gutter = axis.width.baseVal.value;
+      svg.append(dressed(axis, gutter, 0, top), dressed(plot, width - gutter - 60, gutter, top));
+      top += axis.height.baseVal.value + 6;
+      const items = legendOf(chart, width);
+      for (const { x, y, name, fill } of items) {
+        add("rect", { x, y: top + y, width: 10, height: 10, rx: 2, fill }, "");
+        write(name, { x: x + 16, y: top + 9 + y, "font-size": 12 });
+      }
+      top += items.length ? items.at(-1).y + 24 : 0;
     }
+    svg.setAttribute("height", top + 2);
     return new XMLSerializer().serializeToString(svg);
   }
 
@@ -301,8 +321,8 @@
   }
 
   async function save(button) {
-    const chart = document.querySelector(`[data-chart="${CSS.escape(button.dataset.of)}"]`);
-    const text = picture(chart, button.dataset.title);
+    const charts = document.querySelectorAll(`[data-chart="${CSS.escape(button.dataset.of)}"]`);
+    const text = picture([...charts], button.dataset.title);
     const name = `${button.dataset.of}.${button.dataset.save}`;
     if (button.dataset.save === "svg") return keep(new Blob([text], { type: "image/svg+xml" }), name);
     const image = new Image();
@@ -325,7 +345,7 @@
     const plot = plotOf(chart);
     const row = tableOf(chart)?.tBodies[0]?.rows[nearest(chart, (event.clientX - plot.left) / plot.width)];
     const bar = event.target.closest(".chart-bar");
-    const column = bar ? Number(bar.getAttribute("class").match(/series-(\d)/)?.[1] || -1) : 0;
+    const column = bar ? coloursOf(chart).find(({ colour }) => bar.classList.contains(colour))?.column : 0;
     row?.cells[column]?.querySelector("a")?.click();
   });
 

@@ -50,6 +50,48 @@ def test_the_parts_add_up_to_every_movement_and_point(part):
             opening = behind.carried(steps, edges[0], MANY)
             assert (opening.mrr, opening.active_subscriptions) == (found.opening_mrr, found.opening_subscriptions)
             assert len({item.customer for item in opening.items}) == found.opening_customers
+            check_payers(steps, edges[-1], (found.mrr, found.active_customers, found.arpa))
+            check_payers(steps, edges[0], (found.opening_mrr, found.opening_customers, found.opening_arpa))
+            check_retention(steps, edges, found)
+
+
+def check_payers(steps, instant, wanted):
+    """The customers come to the MRR, and each has what its subscriptions carry."""
+    found, carriers = behind.payers(steps, instant, MANY), behind.carried(steps, instant, MANY).items
+    assert (found.mrr, found.active_customers, found.arpa) == wanted
+    assert found.mrr == sum(item.mrr for item in found.items)
+    told = {item.customer: (item.mrr, item.active_subscriptions) for item in found.items}
+    mine = {key: [item.mrr for item in carriers if item.customer == key] for key in {c.customer for c in carriers}}
+    assert told == {key: (sum(amounts), len(amounts)) for key, amounts in mine.items()}
+    assert len(found.items) == found.active_customers
+    assert [item.mrr for item in found.items] == sorted((item.mrr for item in found.items), reverse=True)
+    assert behind.payers(steps, instant, 1, 1).items == found.items[1:2]
+
+
+def check_retention(steps, edges, measured):
+    """What was active at the start comes to the opening figures, to what is lost and to what is retained."""
+    found = behind.retention(steps, edges[0], edges[-1], MANY)
+    items = found.items
+    assert found.count == len(items) == found.opening_active_subscriptions == measured.opening_subscriptions
+    assert sum(item.opening_mrr for item in items) == found.opening_mrr == measured.opening_mrr
+    assert sum(item.retained_mrr for item in items) == found.retained_mrr == measured.retained_mrr
+    assert sum(item.lost for item in items) == found.lost_subscriptions == measured.lost_subscriptions
+    assert (found.churn_rate, found.net_revenue_retention) == (measured.churn_rate, measured.net_revenue_retention)
+    before, after = (
+        {item.subscription: item for item in behind.carried(steps, edge, MANY).items} for edge in (edges[0], edges[-1])
+    )
+    for item in items:
+        now = after.get(item.subscription)
+        assert item.opening_mrr == before.pop(item.subscription).mrr
+        assert (item.mrr, item.lost) == (now.mrr if now else 0, now is None)
+        assert item.retained_mrr == (item.mrr if item.opening_mrr else 0)
+    assert not before
+    assert [item.lost for item in items] == sorted((item.lost for item in items), reverse=True)
+    lost, kept = (behind.retention(steps, edges[0], edges[-1], MANY, lost=value) for value in (True, False))
+    assert lost.items + kept.items == items
+    assert (lost.count, kept.count) == (len(lost.items), len(kept.items))
+    assert lost.retained_mrr == kept.retained_mrr == found.retained_mrr
+    assert behind.retention(steps, edges[0], edges[-1], 2, 1).items == items[1:3]
 
 
 def test_each_change_is_told_as_it_was():

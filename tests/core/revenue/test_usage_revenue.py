@@ -170,7 +170,7 @@ def metered(plan: Plan) -> list[Charge]:
 
 def test_every_period_of_every_subscription(world):
     """Each charge has the usage and the price that a loop over the events finds, and they add up."""
-    seen = 0
+    seen = whole = 0
     for pk, subscription in world.subscriptions.items():
         periods = Periods(subscription, world.histories[pk], world.plans)
         period = periods.at(subscription.start)
@@ -185,11 +185,21 @@ def test_every_period_of_every_subscription(world):
             ]
             assert [(line.plan.pk, line.charge.name, line.usage) for line in found.charges] == wanted
             for line in found.charges:
+                name = line.meter.meter_name
+                rows = [
+                    row
+                    for row in world.events[name]
+                    if row[0] == subscription.customer_pk and line.start <= row[1] < line.end
+                ]
+                if line.contiguous:
+                    assert figure(world, name, rows) == line.usage
+                    whole += 1
                 assert line.amount == slow(line.charge, line.usage, subscription.currency)
             assert found.total == sum(line.amount for line in found.charges)
             seen += sum(1 for line in found.charges if line.amount)
             period = periods.after(period)
     assert seen > 100
+    assert whole > 100
 
 
 @pytest.mark.parametrize("group", ["day", "week", "month"])
@@ -225,6 +235,33 @@ def test_usage_revenue_over_time(world, group):
                 assert each.amount == sum(row[0] for row in mine)
                 assert all(row[1] <= most[1] for row, most in zip(mine, wanted[each.currency], strict=True))
             assert {code for code, rows in wanted.items() if any(row[0] for row in rows)} <= {e.currency for e in found}
+
+
+def test_usage_revenue_is_the_sum_of_the_periods_that_are_listed(world):
+    """To the cent and to the last period, whatever the window; each is as its subscription tells it."""
+    rng, parts, seen = random.Random(3), world.parts, 0
+    for _ in range(6):
+        start = NOW - rng.randint(1, 150) * DAY
+        window = Window(start, start + rng.randint(1, 120) * DAY, rng.choice(("UTC", "Asia/Kathmandu")))
+        figures = {each.currency: each for each in parts.revenue.usage(window, "week", NOW)[0]}
+        found, as_of = parts.revenue.billed_periods(window, NOW, limit=10_000)
+        assert as_of == parts.engine.as_of()
+        assert [each.currency for each in found.data] == sorted(figures)
+        for each in found.data:
+            figure = figures[each.currency]
+            assert each.amount == sum(item.amount for item in each.items) == figure.amount
+            assert each.billing_periods == len(each.items) == sum(bucket.periods for bucket in figure.buckets)
+            assert [item.amount for item in each.items] == sorted((item.amount for item in each.items), reverse=True)
+            for item in each.items:
+                subscription = world.subscriptions[item.subscription]
+                told = parts.revenue.usage_of(subscription, item.start, NOW)
+                assert (told.start, told.end, told.total) == (item.start, item.end, item.amount)
+                assert (item.customer, subscription.currency) == (subscription.customer_pk, each.currency)
+                assert found.subscriptions[item.subscription] == subscription.id
+                seen += 1
+            some = parts.revenue.billed_periods(window, NOW, currency=each.currency, limit=3, skip=2)[0].data
+            assert [(one.amount, one.items) for one in some] == [(each.amount, each.items[2:5])]
+    assert seen > 100
 
 
 def expected(world: World, subscription: Subscription):
@@ -298,6 +335,39 @@ def test_what_lies_ahead(world, ends):
         carried = world.parts.revenue.mrr(Window(NOW - DAY, NOW + 1, "UTC"), "month")
         assert {each.currency: each.mrr for each in found} == {each.currency: each.mrr for each in carried}
     assert [each.currency for each in world.parts.revenue.forecast(NOW, currency="JPY")[0]] == ["JPY"]
+
+
+@pytest.mark.parametrize("ends", [None, (NOW, NOW + 12 * DAY), (NOW + 12 * DAY, NOW + 60 * DAY)])
+def test_the_forecast_is_the_sum_of_the_periods_that_are_listed(world, ends):
+    """Each part of it to the cent, of current and of next periods; and each period is what a plain loop finds."""
+    parts = world.parts
+    figures = {each.currency: each for each in parts.revenue.forecast(NOW, ends=ends)[0]}
+    found, as_of = parts.revenue.expected_periods(NOW, ends=ends, limit=10_000)
+    assert as_of == parts.engine.as_of()
+    assert [each.currency for each in found.data] == sorted(figures)
+    for each in found.data:
+        figure = figures[each.currency]
+        assert each.ahead == figure
+        assert each.count == len(each.items) == figure.current.subscriptions + figure.next.subscriptions
+        for name, sums in (("current", figure.current), ("next", figure.next)):
+            items = [item for item in each.items if item.billing_period == name]
+            for part in ("fixed", "usage", "total", "certain"):
+                assert sum(getattr(item, part) for item in items) == getattr(sums, part)
+                ordered, _ = parts.revenue.expected_periods(
+                    NOW, ends=ends, currency=each.currency, billing_period=name, by=part, limit=10_000
+                )
+                (mine,) = ordered.data
+                amounts = [getattr(item, part) for item in mine.items]
+                assert amounts == sorted(amounts, reverse=True)
+                assert (mine.count, set(mine.items), mine.ahead) == (len(items), set(items), figure)
+            for item in items:
+                subscription = world.subscriptions[item.subscription]
+                period, following, _, _, fixed, usage = expected(world, subscription)
+                assert (item.start, item.end) == (period if name == "current" else following)
+                assert item.fixed == fixed
+                assert [item.usage, item.certain - fixed] == (usage[:2] if name == "current" else [usage[2], 0])
+        some = parts.revenue.expected_periods(NOW, ends=ends, currency=each.currency, limit=2, skip=1)[0].data
+        assert some[0].items == each.items[1:3]
 
 
 def test_only_what_has_changed_is_read_again(world):
