@@ -35,7 +35,7 @@ def opened(name: str) -> BinaryIO:
         raise click.UsageError(f"{name} cannot be read: {why.strerror}.") from why
 
 
-def kind_of(name: str, kind: str | None, formats: Sequence[str] = rows.FORMATS) -> str:
+def kind_of(name: str, kind: str | None, formats: Sequence[str]) -> str:
     """What the file is, by what was said or by its name: one of `formats`, else wrong usage."""
     found = kind or rows.format_of(name)
     if found is None or found not in formats:

@@ -108,7 +108,8 @@ def test_nothing_is_replaced(parts, tmp_path, run):
     assert run("--instance", folder, "backup", str(file))[0] == 0
     before = file.read_bytes()
     refused(run("--instance", folder, "backup", str(file)), "exists already")
-    refused(run("--instance", folder, "restore", str(file)), "fluxrate.db")
+    assert (parts.instance / "fluxrate.db-wal").exists()
+    refused(run("--instance", folder, "restore", str(file)), "fluxrate.db exists already")
     assert file.read_bytes() == before
     left = tmp_path / "left"
     left.mkdir()

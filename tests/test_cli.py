@@ -270,7 +270,7 @@ def test_columns_can_have_names_of_their_own(run, instance, tmp_path):
 
 
 def test_an_import_that_cannot_begin_says_why(run, tmp_path):
-    """An unknown meter or column is a failure; a file that is not there or of no known kind is wrong usage."""
+    """An unknown meter or column or a file of something else is a failure; one that is not there is wrong usage."""
     run("meters", "create", "calls", "--aggregation", "SUM")
     file = tmp_path / "rows.csv"
     file.write_text(CSV)
@@ -278,8 +278,8 @@ def test_an_import_that_cannot_begin_says_why(run, tmp_path):
     refused(run("import", str(file), "--meter", "calls", "--customer", "account"), "'account'")
     refused(run("import", str(tmp_path / "none.csv"), "--meter", "calls"), "No such file", status=2)
     refused(run("import", str(tmp_path), "--meter", "calls", "--format", "csv"), "cannot be read", status=2)
-    (tmp_path / "rows.txt").write_text(CSV)
-    refused(run("import", str(tmp_path / "rows.txt"), "--meter", "calls"), "--format", status=2)
+    (tmp_path / "rows.zip").write_bytes(b"PK\x03\x04 nothing of ours\n")
+    refused(run("import", str(tmp_path / "rows.zip"), "--meter", "calls"), "'customer_external_id'")
     (tmp_path / "empty.csv").write_text("")
     refused(run("import", str(tmp_path / "empty.csv"), "--meter", "calls"), "header")
 
@@ -307,6 +307,10 @@ def test_an_import_reads_standard_input(tmp_path):
         assert ran.returncode == 0
         assert ran.stdout.endswith(b"5 rejected\n")
     assert ran.stdout == b"-: 0 accepted, 3 duplicate, 5 rejected\n"
+    ran = real("import", "-", "--meter", "calls", stdin=CSV.encode())
+    assert ran.stdout == b"-: 0 accepted, 3 duplicate, 5 rejected\n"
+    both = ("--quantity", "n", "--quantity-value", "1")
+    assert real("import", "-", "--meter", "calls", *both, stdin=CSV.encode()).returncode == 2
     assert real("keys", "revoke", "nope").returncode == 1
     assert real("nope").returncode == 2
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from fluxrate import files
 from fluxrate.app import command_services, now
@@ -28,7 +29,10 @@ from fluxrate.progress import Progress
 @click.option("--key", "keys_", multiple=True, help="Column of the idempotency key; several are joined.")
 @click.option("--meta", multiple=True, help="Column kept as metadata; may be given several times.")
 @click.option(
-    "--format", "kind", type=click.Choice(rows.FORMATS), help="What the files are, where their names do not say."
+    "--format",
+    "kind",
+    type=click.Choice(rows.FORMATS),
+    help="What the files are, where neither name nor beginning says it.",
 )
 @click.option("--strict", is_flag=True, help="Exit with status 1 if any row was rejected.")
 @configured
@@ -41,6 +45,9 @@ def import_command(
     line and reason, the rest goes in.
     """
     columns["keys"] = columns.pop("keys_")
+    by_option = click.get_current_context().get_parameter_source("quantity") is ParameterSource.COMMANDLINE
+    if by_option and columns["quantity_value"] is not None:
+        raise click.UsageError("The quantity is that of a column (--quantity) or given (--quantity-value), not both.")
     parts = command_services(config)
     meter = meter_of(parts, meter_ref)
     importer = Importer(parts.ingest, meter, Columns(**columns), now())
@@ -57,9 +64,9 @@ def import_command(
 
 
 def _import_file(importer: Importer, name: str, kind: str | None) -> Report:
-    kind, report, rejected = files.kind_of(name, kind), Report(), files.Refusals(name)
+    report, rejected = Report(), files.Refusals(name)
     with files.opened(name) as file, Progress(name, file) as progress:
-        header, lines = rows.read(file, kind)
+        header, lines = rows.read(file, kind or rows.format_of(name))
         if header is not None:
             importer.columns.check(header)
         for report in importer.run(lines, Path(name).name, rejected):

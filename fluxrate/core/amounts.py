@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal, Inexact, localcontext
+from functools import lru_cache
 
 from fluxrate.core.errors import Malformed
 from fluxrate.core.model import Number
@@ -20,6 +21,9 @@ MAX_SCALED = 2**63 - 1
 
 _EXACT = 200
 """Digits to subtract with: more than any figure has; one that had more would raise, not be rounded."""
+
+_UNROUNDED = Context(prec=_EXACT, traps=[Inexact])
+"""Refuses to round; the usual one rounds to 28 digits without a word. Threads share its flags, which nobody reads."""
 
 _DIGITS = len(str(MAX_SCALED))
 _POWERS = tuple(int(10**places) for places in range(_DIGITS))
@@ -119,14 +123,17 @@ def to_numbers(scaled: Sequence[int], decimals: int) -> list[Number]:
     """`to_number` of each, for figures that are not negative: many times as fast on an answer of many buckets."""
     if not decimals:
         return list(scaled)
-    unit, place = 10**decimals, Decimal(1).scaleb(-decimals)
-    # Of a context of its own, which refuses to round; the usual one rounds to 28 digits without a word.
-    exact = Context(prec=_EXACT, traps=[Inexact])
-    times, stripped = exact.multiply, exact.normalize
+    unit, place = 10**decimals, _place(decimals)
+    times, stripped = _UNROUNDED.multiply, _UNROUNDED.normalize
     return [
         times(value, place) if value % 10 else stripped(times(value, place)) if value % unit else value // unit
         for value in scaled
     ]
+
+
+@lru_cache(maxsize=64)
+def _place(decimals: int) -> Decimal:
+    return Decimal(1).scaleb(-decimals)
 
 
 def minus(whole: Number, parts: Iterable[Number]) -> Number:

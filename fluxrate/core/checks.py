@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 from fluxrate.core import amounts, text
 from fluxrate.core.catalog import Catalog
 from fluxrate.core.drafts import ABSENT, METADATA_KEYS, Draft, decode_value, metadata_text
-from fluxrate.core.errors import FluxrateError, NotFound, RuleBroken
+from fluxrate.core.errors import FluxrateError, Malformed, NotFound, RuleBroken
 from fluxrate.core.instants import parse_instant, rfc3339
 from fluxrate.core.live import properties
 from fluxrate.core.metric import Metric
@@ -153,7 +153,7 @@ class Batch:
     def _target(self, reference: _Reference) -> _Target | FluxrateError:
         try:
             meter = find_meter(self._meter_called, reference)
-        except (RuleBroken, NotFound) as refused:
+        except (Malformed, RuleBroken, NotFound) as refused:
             # Kept like a meter: a batch with a mistyped name would ask the store for each of its events.
             self._strangers += 1
             return refused
@@ -199,8 +199,10 @@ class Batch:
     def _customer(self, draft: Draft) -> tuple[int, str]:
         """The customer of an event that does not name it by external id alone."""
         if draft.customer_id is None or draft.customer_external_id is not None:
-            raise RuleBroken(
-                "An event names its customer by either customer_external_id or customer_id.",
+            nobody = draft.customer_id is None
+            raise (Malformed if nobody else RuleBroken)(
+                "An event names its customer by either customer_external_id or customer_id, but "
+                + ("none came." if nobody else "both came."),
                 field="customer_external_id",
             )
         found = self._customer_by_id(draft.customer_id)
@@ -228,12 +230,12 @@ class Batch:
 
 
 def find_meter(called: Callable[[str], Meter | None], reference: _Reference) -> Meter:
-    """The meter of a (meter_token, meter_id, meter_name) of which one is given, by what looks it up; raises RuleBroken
-    or NotFound.
+    """The meter of a (meter_token, meter_id, meter_name) of which one is given, by what looks it up; raises Malformed
+    (none is given), RuleBroken (several) or NotFound.
     """
     given = [(name, value) for name, value in zip(_METER_NAMES, reference, strict=True) if value is not None]
     if len(given) != 1:
-        raise RuleBroken(
+        raise (RuleBroken if given else Malformed)(
             f"An event names its meter by one of meter_token, meter_id or meter_name, but {len(given)} came.",
             field="meter_token",
         )
@@ -288,7 +290,7 @@ def quantity_of(raw: Raw, meter: Meter, metric: Metric, field: str) -> int:
     if not token or token == b"null":
         if metric.counts_things:
             return int(10**meter.decimals)
-        raise RuleBroken(f'{field} is missing; it is a decimal such as "1.5".', field=field)
+        raise Malformed(f'{field} is missing; it is a decimal such as "1.5".', field=field)
     if token[0] != _QUOTE:
         return amounts.scale_json_number(token.decode(errors="replace"), meter.decimals, field=field)
     # Digits between quotes stand for themselves; whatever else the text is, is read as JSON first.

@@ -42,6 +42,10 @@ class Scope:
     coder: Coder
 
 
+def _no_lanes(scope: Scope) -> list[Lane]:
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """One row of the table. `lanes` and `mask` give nothing where the query does not use the filter; `voided` and
@@ -52,7 +56,7 @@ class Filter:
     label: str
     help: str
     phrase: Callable[[Query], str | None]
-    lanes: Callable[[Scope], list[Lane]] = lambda scope: []
+    lanes: Callable[[Scope], list[Lane]] = _no_lanes
     mask: Callable[[Frame | Some, Scope], Mask | None] = lambda frame, scope: None
 
 
@@ -149,9 +153,12 @@ FILTERS: tuple[Filter, ...] = (
 )
 
 
+_WITH_LANES = tuple(row.lanes for row in FILTERS if row.lanes is not _no_lanes)
+
+
 def lanes(scope: Scope) -> list[Lane]:
     """What the query asks to be equal: rows must have one of the codes of each key."""
-    return [lane for row in FILTERS for lane in row.lanes(scope)]
+    return [lane for find in _WITH_LANES for lane in find(scope)]
 
 
 def mask(frame: Frame | Some, scope: Scope) -> Mask | None:

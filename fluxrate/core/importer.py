@@ -172,7 +172,8 @@ class Importer:
         if self.columns.meta:
             cells = [(name, row.get(name)) for name in self.columns.meta]
             return {name: _value(cell) for name, cell in cells if cell is not None and cell != ""}
-        whole = row.get("metadata")
+        # Answers and exports call it meta_data, requests metadata.
+        whole = row.get("metadata", row.get("meta_data"))
         if whole is None or whole == "":
             return None
         found = _value(whole) if not isinstance(whole, str) else _json(whole)

@@ -25,6 +25,7 @@ from fluxrate.core.errors import FluxrateError, Malformed
 FORMATS = ("csv", "ndjson", "parquet")
 
 _GZIP = b"\x1f\x8b"
+_PARQUET = b"PAR1"
 _NAMES = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
 _LONGEST_LINE = 1 << 20
 _DAMAGED = (gzip.BadGzipFile, zlib.error, EOFError)
@@ -47,14 +48,16 @@ def format_of(name: str) -> str | None:
     return _NAMES.get(Path(name.removesuffix(".gz")).suffix.lower())
 
 
-def read(source: BinaryIO, kind: str) -> tuple[list[str] | None, Iterator[Line]]:
+def read(source: BinaryIO, kind: str | None) -> tuple[list[str] | None, Iterator[Line]]:
     """The header (None where rows name their own columns) and the rows. Raises Malformed for a file without a header.
 
-    So do the rows where a gzip file is cut short or damaged; those before have been given by then.
+    So do the rows where a gzip file is cut short or damaged; those before have been given by then. Without a `kind` the
+    file's first bytes say what it is: Parquet's mark, the brace of an object, else CSV.
     """
     buffered = source if isinstance(source, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, source))
     if buffered.peek(2)[:2] == _GZIP:
         buffered = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=buffered)))
+    kind = kind or _kind_in(buffered)
     if kind == "ndjson":
         return None, _objects(buffered)
     if kind == "parquet":
@@ -62,6 +65,16 @@ def read(source: BinaryIO, kind: str) -> tuple[list[str] | None, Iterator[Line]]
         return header, (Line(number, row) for number, row in enumerate(found, 1))
     # Bytes that are no UTF-8 become lone surrogates, which the checks of the row then refuse with its line.
     return _csv(io.TextIOWrapper(buffered, "utf-8-sig", errors="surrogateescape", newline=""))
+
+
+def _kind_in(file: io.BufferedReader) -> str:
+    try:
+        start = file.peek(len(_PARQUET))
+    except _DAMAGED as why:
+        raise _damaged(1) from why
+    if start.startswith(_PARQUET):
+        return "parquet"
+    return "ndjson" if start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{") else "csv"
 
 
 def _seekable(file: io.BufferedReader) -> BinaryIO:

@@ -55,7 +55,7 @@ class Choice:
         window, meter = scope.query.window, scope.meter
         snapshot = state.snapshot(meter.pk)
         seq = state.seq if scope.query.as_of is None else scope.query.as_of
-        self.scope = scope
+        self.scope, self.columns = scope, columns
         self.lanes = filters.lanes(scope)
         self.seq, self.index, self.dead = seq, snapshot.index, snapshot.dead_at(seq)
         if meter.filters:
@@ -63,7 +63,6 @@ class Choice:
             subset = self.index.subset(meter.filters, self._counted)
             self.index, self.dead = subset.index, subset.of(self.dead)
         self.first, self.last = self.index.frame.between(window.start, window.end)
-        self.keep = {*columns, *properties(meter)}
         self._added = snapshot.added(seq)
         # Of all newcomers together it is known how they stand beside the base, and not of some of them.
         whole = len(self._added) == 1 and self._added[0] is snapshot.tail and not meter.filters
@@ -132,7 +131,7 @@ class Choice:
         return None if found or one is None else Key((one,))
 
     def _scanned(self) -> Chosen:
-        frame = self.index.frame.with_keys(self.keep)
+        frame = self.index.frame.with_keys({*self.columns, *properties(self.scope.meter)})
         positions = self.positions()
         rows = frame.slice(self.first, self.last) if positions is None else frame.take(positions)
         frames = tuple(found for found in (rows, *self.frames) if len(found))

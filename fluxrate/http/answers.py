@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from flask import Response
+from flask import Response, request
 from werkzeug.datastructures import Headers
+
+from fluxrate.plugin import services
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -35,15 +37,32 @@ class Document(Response):
 def answer(
     value: Any, status: int = 200, *, as_of: int | None = None, headers: dict[str, str] | None = None
 ) -> Response:
-    """A JSON response; a Decimal is written with all its digits as a number. `as_of` says what sequence it covers."""
+    """A JSON response; a Decimal is written with all its digits as a number. `as_of` is the sequence that
+    it covers; without it an answer of the API to a GET covers all there is.
+    """
     body = _ENCODER.encode(value)
     own = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *(headers or {}).items()]
-    if as_of is not None:
-        own.append((AS_OF_HEADER, str(as_of)))
+    covered = _newest() if as_of is None else as_of
+    if covered is not None:
+        own.append((AS_OF_HEADER, str(covered)))
     said = Headers()
     # Not as an argument, which is taken for any of five kinds of headers first.
     said[:] = own
     return Document([body], status, said)
+
+
+def covers(response: Response, as_of: int | None) -> Response:
+    """The response, saying what sequence it covers: all there is where nothing is said."""
+    covered = _newest() if as_of is None else as_of
+    if covered is not None:
+        response.headers[AS_OF_HEADER] = str(covered)
+    return response
+
+
+def _newest() -> int | None:
+    """The newest sequence for what the API reads of records that have none of their own; nothing else says one."""
+    reads = request.method == "GET" and request.path.startswith("/api/")
+    return services().engine.as_of() if reads else None
 
 
 def listing(data: list[Any], *, page: int, page_size: int, total: int, **more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, redirect, request, url_for
+from flask import Flask, Request, Response, g, redirect, request, url_for
 
 from fluxrate.core import accounts, credentials, text
 from fluxrate.core.errors import ConfigError, Forbidden, Malformed, TooMany, Unauthenticated
@@ -50,7 +50,7 @@ def scope(name: str) -> Callable[[View], View]:
             if name != PUBLIC:
                 require(name)
             # Of the environment: `request.args` would be made for every request to find that it is empty.
-            if not reads_query and request.environ.get("QUERY_STRING") and request.args:
+            if not reads_query and _asked().environ.get("QUERY_STRING") and request.args:
                 _refuse_query()
             return view(*args, **kwargs)
 
@@ -120,8 +120,14 @@ def client() -> str | None:
         return None
 
 
+def _asked() -> Request:
+    """The request itself: each look through the proxy takes five times as long."""
+    found: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return found
+
+
 def _sent_key() -> str | None:
-    environ = request.environ
+    environ = _asked().environ
     kind, _, bearer = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if kind.lower() == "bearer":
         return str(bearer.strip())

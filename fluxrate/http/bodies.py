@@ -40,7 +40,7 @@ META = "meta."
 
 def metadata_filters() -> list[tuple[str, str]]:
     """The request's metadata filters as (key, value), in their order. Raises Malformed for one without a key."""
-    sent = _parameters(request)
+    sent = _parameters(request._get_current_object())  # type: ignore[attr-defined]
     found = [(name[len(META) :], value) for name in sent if name.startswith(META) for value in sent[name]]
     if any(not key for key, _ in found):
         raise Malformed("A metadata filter is meta.KEY=VALUE, but one without a key came.", field="meta")

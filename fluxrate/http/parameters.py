@@ -156,7 +156,9 @@ class EventListArgs(WindowArgs, CustomerArgs, MetadataArgs):
 def query_of(args: Mapping[str, Any], *, group_by: str | None = None) -> Query:
     """The query that parsed parameters stand for; `group_by` is the default grouping."""
     parts = services()
-    texts = {"group_by": group_by, **{name: value for name, value in args.items() if isinstance(value, str)}}
+    texts = {name: value for name, value in args.items() if isinstance(value, str)}
+    if group_by is not None and not texts.get("group_by"):
+        texts["group_by"] = group_by
     return Query.parse(
         texts,
         now=parts.clock(),

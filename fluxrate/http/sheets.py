@@ -14,7 +14,7 @@ from flask import Response
 
 from fluxrate.core.amounts import number_text
 from fluxrate.core.model import Number
-from fluxrate.http.answers import AS_OF_HEADER
+from fluxrate.http.answers import covers
 
 CSV = "text/csv"
 SHEET = {"type": "string"}
@@ -29,9 +29,7 @@ def sheet(name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, 
     """A CSV response with a header row, to be saved under the name (plain ASCII, without its ending)."""
     response = Response(lines([columns, *rows]), content_type=f"{CSV}; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    if as_of is not None:
-        response.headers[AS_OF_HEADER] = str(as_of)
-    return response
+    return covers(response, as_of)
 
 
 def long_sheet(name: str, columns: Sequence[str], pieces: Iterable[Iterable[Sequence[Cell]]]) -> Response:
@@ -44,7 +42,7 @@ def long_sheet(name: str, columns: Sequence[str], pieces: Iterable[Iterable[Sequ
 
     response = Response(written(), content_type=f"{CSV}; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    return response
+    return covers(response, None)
 
 
 def lines(rows: Iterable[Sequence[Cell]]) -> str:

@@ -13,7 +13,7 @@ _SLASHES = re.compile("//+")
 
 
 class MergeSlashes:
-    """WSGI middleware that merges repeated slashes of the path."""
+    """WSGI middleware that merges repeated slashes of the path, and drops one at the end of a path of the API."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app
@@ -22,5 +22,7 @@ class MergeSlashes:
         """Pass the request on with a plain path."""
         path = environ.get("PATH_INFO", "")
         if "//" in path:
-            environ["PATH_INFO"] = _SLASHES.sub("/", path)
+            path = environ["PATH_INFO"] = _SLASHES.sub("/", path)
+        if path.endswith("/") and path.startswith("/api/"):
+            environ["PATH_INFO"] = path[:-1]
         return self._app(environ, start_response)

@@ -27,7 +27,7 @@ class Texts:
         """What the schema would make of the parameters; None where it has to be asked."""
         names = sent.keys()
         if names <= self._plain and self._required <= names:
-            return {**self._defaults, **sent}
+            return {**{name: made() if callable(made) else made for name, made in self._defaults.items()}, **sent}
         return None
 
 

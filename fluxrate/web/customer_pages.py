@@ -16,13 +16,13 @@ from fluxrate.http import auth
 from fluxrate.http.parameters import customer_of
 from fluxrate.plugin import services
 from fluxrate.web import billing, forms, fragments, said
-from fluxrate.web.links import WINDOW
+from fluxrate.web.links import WINDOW, stand_at
 from fluxrate.web.pages import around
-from fluxrate.web.read import lenient, unclear
+from fluxrate.web.read import lenient, unclear, with_meter
 from fluxrate.web.window_bar import window_bar
 
 PARAMETERS = (*WINDOW, "search", "page")
-OF_ONE = (*WINDOW, "meter", "group_by")
+OF_ONE = (*WINDOW, "meter", "meter_id", "group_by")
 PAGE_SIZE = 25
 RECENT = 10
 LABELS = {"external_id": "The external id", "name": "The name", "email": "The email"}
@@ -65,8 +65,9 @@ def _events(customer: Customer, query: Query) -> int:
 @auth.page_access
 def page(customer: str) -> Response:
     """`GET /customers/<customer>`."""
-    parts, now, args = services(), services().clock(), request.args.to_dict()
+    parts, now, args = services(), services().clock(), with_meter(request.args)
     found = customer_of(customer)
+    stand_at(request.path, args)
     query, errors = lenient(args, now)
     errors |= unclear(request.args, OF_ONE)
     group, groups = trends.chosen(query.window, query.group_by)

@@ -22,13 +22,13 @@ from fluxrate.http.auth import page_access
 from fluxrate.plugin import Panel, PanelContext, services
 from fluxrate.web import arrangement, boxes, fragments
 from fluxrate.web.boxes import Box, Wanted
-from fluxrate.web.links import WINDOW, canonical, local
-from fluxrate.web.read import lenient, unclear
+from fluxrate.web.links import WINDOW, canonical, local, stand_at
+from fluxrate.web.read import lenient, unclear, with_meter
 from fluxrate.web.window_bar import window_bar
 
 log = logging.getLogger(__name__)
 
-ASKED = (*WINDOW, "meter", "group_by", "as_of")
+ASKED = (*WINDOW, "meter", "meter_id", "group_by", "as_of")
 """What a panel is asked about; the page has two more: `panels=all`, and `arrange=1` with the list of panels open."""
 PARAMETERS = (*ASKED, "panels", "arrange")
 
@@ -52,6 +52,7 @@ class Asked:
 def page() -> Response:
     """`GET /`: the window, zone and meter of the query string, and a place for each panel."""
     asked = _asked()
+    stand_at(request.path, asked.args)
     asked.errors.update(unclear(request.args, PARAMETERS))
     inline = request.args.get("panels", "")
     if inline not in ("", "all"):
@@ -133,7 +134,7 @@ def panels() -> list[Panel]:
 
 
 def _asked() -> Asked:
-    parts, args = services(), request.args.to_dict()
+    parts, args = services(), with_meter(request.args)
     now = parts.clock()
     query, errors = lenient(args, now)
     newest = parts.engine.as_of()

@@ -35,11 +35,11 @@ def reference(meter: Meter) -> str:
 
 @auth.page_access
 def listing() -> Response:
-    """`GET /meters`: active ones unless `status` says otherwise; `search` is a part of the name or the name in calls."""
+    """`GET /meters`: active ones unless `status` says otherwise; `search` is a part of either name."""
     parts, now, args = services(), services().clock(), request.args.to_dict()
     query, errors = lenient(args, now)
     errors |= unclear(request.args, PARAMETERS)
-    status = args.get("status") if args.get("status") in METER_STATUSES else METER_STATUSES[0]
+    status = args["status"] if args.get("status") in METER_STATUSES else METER_STATUSES[0]
     page = _number(args.get("page", ""))
     search = args.get("search", "").strip()[:255]
     found, total, of = _listed(status, search, page)

@@ -44,6 +44,13 @@ def _seq_at(instant: int) -> int:
     return services().store.events.seq_at(instant)
 
 
+def with_meter(args: Mapping[str, str]) -> dict[str, str]:
+    """The query string of a page that has one meter chosen: `meter_id`, as the API calls it, is our own `meter`."""
+    found = dict(args)
+    named = found.pop("meter_id", None)
+    return found if named is None else {"meter": named} | found
+
+
 def unclear(args: MultiDict[str, str], known: Collection[str]) -> dict[str, str]:
     """A sentence when a parameter is unknown or given twice: left out in silence it would make a wrong figure."""
     unknown = sorted(set(args) - set(known))

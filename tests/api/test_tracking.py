@@ -69,6 +69,14 @@ def test_what_the_go_client_sends_is_taken(api):
     assert response.json["meta_data"] == {"endpoint": "/v1/users"}
 
 
+def test_a_slash_too_many_anywhere_in_a_path_does_no_harm(api):
+    """Within and after a path of the API: no redirect, which would turn a POST into a GET."""
+    api.meter()
+    for path in ("/api//v1/sdk///track", "/api/v1/sdk/track/", "/api/v1/sdk/track//"):
+        assert api.client.post(path, json=event(), headers={"X-API-Key": api.secret}).status_code == 201, path
+    problem(api.get("/"), 404)
+
+
 def test_an_error_is_a_text_that_the_go_client_can_show(api):
     """`detail` of a refusal is one string, which is all that client shows."""
     refused = problem(api.post("/sdk/track", event()), 404, "'calls'")
@@ -130,7 +138,7 @@ def test_a_quantity_is_kept_exactly(api, sent, kept):
         ("Infinity", 422, "JSON"), ("-Infinity", 422, "JSON"), ("01", 422, "JSON"), ("+1", 422, "JSON"),
         (".5", 422, "JSON"), ("0x10", 422, "JSON"), ("true", 422, "number"), ("[1]", 422, "number"),
         ('{"value":1}', 422, "number"), ("0", 400, "greater than 0"), ('"0.00"', 400, "greater than 0"),
-        ("1e-999999999", 400, "greater than 0"), ("0.005", 400, "greater than 0"), ("null", 400, "missing"),
+        ("1e-999999999", 400, "greater than 0"), ("0.005", 400, "greater than 0"), ("null", 422, "missing"),
         ('"' + "9" * 100_000 + '"', 422, "quantity"), ("9" * 100_000, 422, "quantity"),
         ("1" + "0" * 50 + "e-50", 201, None),
     ],
@@ -165,7 +173,26 @@ def test_a_quantity_may_be_left_out_where_things_are_counted(api):
         if kind in ("COUNT", "UNIQUE_COUNT"):
             assert (response.status_code, response.json["quantity"]) == (201, "1")
         else:
-            problem(response, 400, "quantity is missing")
+            problem(response, 422, "quantity is missing")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "said"),
+    [
+        ({"meter_name": None}, 422, "meter_token, meter_id or meter_name, but 0"),
+        ({"meter_id": "calls"}, 400, "meter_token, meter_id or meter_name, but 2"),
+        ({"customer_external_id": None}, 422, "customer_external_id or customer_id, but none"),
+        ({"customer_id": "acme"}, 400, "customer_external_id or customer_id, but both"),
+    ],
+)
+def test_an_event_names_one_meter_and_one_customer(api, fields, status, said):
+    """Naming none is a malformed body, naming two breaks a rule; in a batch it is the event alone that is refused."""
+    api.meter()
+    body = {name: value for name, value in (event() | fields).items() if value is not None}
+    problem(api.post("/sdk/track", body), status, said)
+    batch = api.post("/events", [body, event()]).json
+    assert [result["status"] for result in batch["results"]] == ["rejected", "accepted"]
+    assert said in batch["results"][0]["detail"]
 
 
 def test_a_distinct_count_needs_its_property(api):
@@ -363,11 +390,11 @@ def test_a_refused_event_does_not_use_up_its_key(api):
     ("change", "status", "said"),
     [
         ({"meter_name": "nope"}, 404, "'nope'"),
-        ({"meter_name": None}, 400, "meter_token, meter_id or meter_name"),
+        ({"meter_name": None}, 422, "meter_token, meter_id or meter_name"),
         ({"meter_id": "00000000-0000-0000-0000-000000000000"}, 400, "but 2 came"),
         ({"meter_name": "a\0b"}, 404, "a\\x00b"),
         ({"meter_name": 7}, 422, "meter_name"),
-        ({"customer_external_id": None}, 400, "customer_external_id or customer_id"),
+        ({"customer_external_id": None}, 422, "customer_external_id or customer_id"),
         ({"customer_id": "x"}, 400, "customer_external_id or customer_id"),
         ({"customer_external_id": None, "customer_id": "nope"}, 404, "'nope'"),
         ({"customer_external_id": None, "customer_id": "a\0"}, 404, "a\\x00"),

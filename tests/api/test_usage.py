@@ -156,6 +156,12 @@ def test_buckets_are_those_of_the_calendar(api, group_by, periods):
     assert [bucket["period"] for bucket in usage(api, group_by=group_by, **JANUARY)["grouped_data"]] == periods
 
 
+def test_a_parameter_left_empty_was_not_said(api):
+    """As a form sends what nobody filled in: each has its default."""
+    empty = dict.fromkeys(("group_by", "fill", "timezone", "compare", "metric", "as_of", "format"), "")
+    assert usage(api, **empty, **JANUARY) == usage(api, **JANUARY)
+
+
 def test_hours_and_minutes_are_instants(api):
     """The label of an hour or minute is its start in RFC 3339."""
     one_day = {"start_date": "2025-01-01", "end_date": "2025-01-01"}
@@ -225,7 +231,9 @@ def test_every_answer_says_what_it_covers(api):
     newest = 7 * len(EVENTS)
     for path in (
         "/meters/calls/usage", "/meters/calls/stats", "/customers/acme/usage", "/meters/calls/events", "/usage",
-        "/usage/aggregate?meter_id=calls", "/meters/calls/customers",
+        "/usage/aggregate?meter_id=calls", "/meters/calls/customers", "/metrics", "/meters", "/meters/calls",
+        "/customers", "/customers/acme", "/plans", "/plans?format=csv", "/subscriptions", "/invoices", "/api-keys",
+        "/audit", "/revenue/mrr", "/revenue/mrr?format=csv", "/revenue/at-risk", "/revenue/forecast", "/revenue/usage",
     ):  # fmt: skip
         response = api.call("GET", path)
         assert response.headers["X-Fluxrate-As-Of"] == str(newest), path

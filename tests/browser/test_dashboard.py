@@ -142,6 +142,9 @@ def test_of_two_wrong_fields_in_the_bar_one_menu_opens(open_page, messages):
 def test_panels_are_arranged_with_buttons(open_page):
     page = settled(open_page())
     page.click("text=Arrange panels")
+    expect(page.get_by_label("Move Figures up")).to_be_disabled()
+    expect(page.get_by_label("Move Figures down")).to_be_enabled()
+    expect(page.get_by_label("Move Metering health down")).to_be_disabled()
     page.get_by_label("Move Meters up").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**arrange=1**")

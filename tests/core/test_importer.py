@@ -150,6 +150,14 @@ def test_ndjson_rows_go_in_like_csv_rows(parts: Services, meter: Meter) -> None:
     ]
 
 
+def test_metadata_may_be_named_as_in_exports(parts: Services, meter: Meter) -> None:
+    """`meta_data` is what answers and exports call it; where both stand, it is what requests call `metadata`."""
+    Run(parts, meter, f'customer_external_id,timestamp,quantity,meta_data\na,{WHEN},1,"{{""n"": 1}}"\n')
+    row = {"customer_external_id": "b", "timestamp": WHEN, "quantity": "1", "meta_data": {"n": 2}}
+    Run(parts, meter, json.dumps(row) + "\n" + json.dumps(row | {"metadata": {"n": 3}}), kind="ndjson")
+    assert [found[3] for found in stored(parts, meter)] == ['{"n":1}', '{"n":2}', '{"n":3}']
+
+
 def test_ndjson_metadata_columns_keep_their_type(parts: Services, meter: Meter) -> None:
     row = {"customer_external_id": "a", "timestamp": WHEN, "quantity": 1, "n": 1.5, "tags": ["x"], "no": None}
     assert Run(parts, meter, json.dumps(row), Columns(meta=("n", "tags", "no")), kind="ndjson").counts == (1, 0, 0)

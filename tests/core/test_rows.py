@@ -8,9 +8,11 @@ import json
 from typing import Any
 
 import msgspec
+import pyarrow as arrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet as reference
 
 from fluxrate.core import rows
 from fluxrate.core.errors import FluxrateError, Malformed
@@ -52,6 +54,28 @@ def ndjson(data: bytes) -> list[tuple[int, Any]]:
 )
 def test_a_file_name_says_what_it_is(name: str, kind: str | None) -> None:
     assert rows.format_of(name) == kind
+
+
+PARQUET = io.BytesIO()
+reference.write_table(arrow.table({"a": ["1"]}), PARQUET)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    "data",
+    [b"a\n1\n", BOM + b"a\r\n1", b'"a"\n1', b'{"a":"1"}\n', BOM + b'\n \n{"a":"1"}', PARQUET.getvalue()],
+)
+def test_the_first_bytes_say_what_a_nameless_file_is(data: bytes, packed: bool) -> None:
+    """Of each kind the same row is read as with its kind said, packed or not."""
+    _, lines = rows.read(io.BytesIO(gzip.compress(data) if packed else data), None)
+    assert [plain(line.row) for line in lines] == [{"a": "1"}]
+
+
+def test_nothing_is_a_csv_file_without_a_header() -> None:
+    """So is a gzip file that ends before its first byte."""
+    for data, said in ((b"", "header"), (gzip.compress(b"")[:-12], "cut short")):
+        with pytest.raises(Malformed, match=said):
+            rows.read(io.BytesIO(data), None)
 
 
 # CSV

@@ -13,6 +13,7 @@ from fluxrate import app as everything
 from fluxrate.http.bodies import _instance
 from fluxrate.http.parameters import EventListArgs, PageArgs, WholeField
 from fluxrate.http.texts import Texts
+from fluxrate.plugins.plans.schemas import PlanCreateSchema
 from fluxrate.plugins.usage.schemas import AggregateArgs, UsageArgs
 from tests.generated import examples
 
@@ -55,6 +56,7 @@ def test_what_is_read_without_the_schema_is_what_it_would_have_read(kind: type[S
         (EventListArgs, {"min_quantity": "1", "customer_id": ["a"]}),
         (AggregateArgs, {"meter_id": "calls"}),
         (PageArgs, {}),
+        (PlanCreateSchema, {"name": "a", "currency": "EUR", "plan_type": "flat"}),
     ],
 )
 def test_plain_parameters_need_no_schema(schema: type[Schema], sent: dict[str, object]) -> None:

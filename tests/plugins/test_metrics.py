@@ -28,6 +28,16 @@ class TestSum(MetricContract):
     def test_decimals_are_kept(self) -> None:
         assert self.figures(ROWS, [0, 4], 1) == [Decimal("8.1")]
 
+    @pytest.mark.parametrize("buckets", [1, 2, 39, 40, 41, 42, 400])
+    def test_many_buckets_are_as_exact_as_few(self, buckets: int) -> None:
+        """Among small sums one that 64 bits do not hold, and with it one that they just hold."""
+        rows = [(at, at, 7 * at, 1, 0) for at in range(1, buckets)]
+        few = [7 * at for at in range(1, buckets)]
+        edges = list(range(1, buckets + 2))
+        assert self.figures([*rows, (buckets, buckets, MAX, 1, 0)], edges) == [*few, MAX]
+        twice = [(buckets, seq, MAX, 1, 0) for seq in (buckets, buckets + 1)]
+        assert self.figures([*rows, *twice], edges) == [*few, 2 * MAX]
+
 
 class TestCount(MetricContract):
     metric = BY_NAME["COUNT"]

@@ -52,6 +52,7 @@ def test_the_page_of_a_customer_agrees_with_the_logs(filled):
 def test_one_of_their_meters_is_drawn(filled):
     html = filled.client.get("/customers/bare_1?meter=bytes&group_by=hour").text
     assert "B by hour" in visible(html)
+    assert filled.client.get("/customers/bare_1?meter_id=bytes&group_by=hour").text == html
     other = filled.client.get("/customers/bare_1?meter=api_calls")
     assert other.status_code == 422
     assert "used no meter of that name" in visible(other.text)

@@ -74,6 +74,7 @@ def test_without_script_the_browser_is_sent_to_a_page_with_all_of_them(filled):
     assert "http-equiv" not in inline
     assert awaited(inline) == {}
     assert order(inline) == BUILT_IN
+    assert filled.client.get("/?meter_id=bytes").text == html
     assert 'href="/?meter=api_calls&amp;panels=all"' in inline
 
 

@@ -373,3 +373,16 @@ def test_a_stranger_is_sent_to_sign_in_and_back(filled):
     answer = filled.app.test_client().get("/logs?meter_id=bytes")
     assert answer.status_code == 302
     assert answer.headers["Location"] == "/sign-in?next=/logs?meter_id%3Dbytes"
+
+
+def test_an_opened_row_leads_to_its_customer_and_meter(filled):
+    for path in ("/logs?customer_id=bare_1&page_size=25", None):
+        if path is None:
+            event = filled.client.get("/api/v1/usage?customer_id=bare_1").get_json()["data"][0]
+            path = f"/events/{event['id']}"
+        facts = filled.client.get(path).text.split('<dl class="facts">')[1].split("</dl>")[0]
+        (customer,) = re.findall(r'href="(/customers/[^"]+)">bare_1</a>', facts)
+        (meter,) = re.findall(r'href="(/meters/[^"]+)">Bytes</a>', facts)
+        assert "<title>bare_1 " in filled.client.get(customer).text
+        assert "<title>Bytes " in filled.client.get(meter).text
+        assert facts.count(">bare_1<") == 1, "an external id that stands for a name is written once"

@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from fluxrate.core.revenue import money
+from fluxrate.core.revenue.pricing import FITS, Values
 
 BOUNDS: tuple[tuple[int | None, int | None], ...] = ((None, 0), (1, 30), (31, 60), (61, 90), (91, None))
 """The first and last day past due of each bucket, both within it; the first bucket is not due yet, or due today."""
@@ -19,8 +25,7 @@ due date, the keys of subscription and customer. (A plain tuple, because there a
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One unpaid invoice; `balance` is in minor units, `days_past_due` negative while it is not due."""
 
     invoice: int
@@ -32,8 +37,7 @@ class Item:
     mrr: int
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(NamedTuple):
     """A subscription with unpaid invoices: what they come to together, how many, and how long the oldest is due."""
 
     subscription: int
@@ -93,40 +97,48 @@ def days_of(place: int, today: int) -> tuple[int | None, int | None]:
 def _of_currency(
     currency: str, rows: list[Unpaid], carried: Mapping[int, int], today: int, limit: int, behind: bool
 ) -> AtRisk:
-    sums, counts = [0] * len(BOUNDS), [0] * len(BOUNDS)
-    opened: list[Unpaid] = []
-    given_up: list[Unpaid] = []
-    for row in rows:
-        if row[3] == row[4]:
-            continue
-        if row[1] == "UNCOLLECTIBLE":
-            given_up.append(row)
-            continue
-        place = bucket_of(today - row[5])
-        sums[place] += row[3] - row[4]
-        counts[place] += 1
-        opened.append(row)
-    late = {row[6] for row in opened}
+    keys, statuses, _, due, paid, dates, subscriptions, customers = zip(*rows, strict=True)
+    # A sum of amounts fits 64 bits, unless there are very many.
+    balance: Values = np.array(due, np.int64 if len(rows) * money.MOST < FITS else object) - np.array(paid)
+    columns = _Columns(np.array(keys), np.array(subscriptions), np.array(customers), balance, np.array(dates))
+    given_up = np.array([status == "UNCOLLECTIBLE" for status in statuses])
+    opened, gone = np.flatnonzero(~given_up & (balance != 0)), np.flatnonzero(given_up & (balance != 0))
+    own, which = np.unique(columns.dates[opened], return_inverse=True)
+    place = np.array([bucket_of(today - date) for date in own.tolist()], np.int64)[which]
+    each = [balance[opened[place == bucket]] for bucket in range(len(BOUNDS))]
+    late = np.unique(columns.subscriptions[opened]).tolist()
     return AtRisk(
         currency,
-        sum(sums),
-        sum(counts),
+        int(balance[opened].sum()),
+        len(opened),
         len(late),
         sum(carried.get(key, 0) for key in late),
-        sum(row[3] - row[4] for row in given_up),
-        tuple(zip(sums, counts, strict=True)),
-        _items(opened, carried, today, limit),
-        _behind(opened, carried, today, limit) if behind else (),
-        _items(given_up, carried, today, limit) if behind else (),
-        len(given_up),
+        int(balance[gone].sum()),
+        tuple((int(one.sum()), len(one)) for one in each),
+        _items(columns, opened, carried, today, limit),
+        _behind([rows[i] for i in opened.tolist()], carried, today, limit) if behind else (),
+        _items(columns, gone, carried, today, limit) if behind else (),
+        len(gone),
     )
 
 
-def _items(rows: list[Unpaid], carried: Mapping[int, int], today: int, limit: int) -> tuple[Item, ...]:
-    """The invoices due first, of those of one date the largest."""
-    first = sorted((row[5], row[4] - row[3], row) for row in rows)[:limit]
+class _Columns(NamedTuple):
+    """Of invoices their keys, subscriptions, customers, balances and due dates."""
+
+    keys: Values
+    subscriptions: Values
+    customers: Values
+    balances: Values
+    dates: Values
+
+
+def _items(columns: _Columns, wanted: Values, carried: Mapping[int, int], today: int, limit: int) -> tuple[Item, ...]:
+    """Of the wanted invoices, given by their places, those due first, of those of one date the largest."""
+    order = np.lexsort((columns.keys[wanted], -columns.balances[wanted], columns.dates[wanted]))
+    of = _Columns(*(column[wanted[order[:limit]]] for column in columns))
+    mrr = [carried.get(key, 0) for key in of.subscriptions.tolist()]
     return tuple(
-        Item(row[0], row[6], row[7], -minus, due, today - due, carried.get(row[6], 0)) for due, minus, row in first
+        map(Item._make, zip(*(column.tolist() for column in of), (today - of.dates).tolist(), mrr, strict=True))
     )
 
 

@@ -34,6 +34,7 @@ _PLACES = {
     for places, codes in ((0, _PLACES_0), (2, _PLACES_2), (3, _PLACES_3), (4, _PLACES_4))
     for code in codes.split()
 }
+_UNITS = {code: Decimal(1).scaleb(-own) for code, own in _PLACES.items()}
 _EXACT = Context(prec=1_000)
 _PLAIN = re.compile(r"(-?)([0-9]{1,36})(?:\.([0-9]{1,36}))?")
 
@@ -82,7 +83,7 @@ def price(text: str, field: str) -> Decimal:
 
 def amount(minor: int, currency: str) -> Decimal:
     """The amount in the currency's own unit, with all the places of the currency."""
-    return _EXACT.scaleb(Decimal(minor), -_PLACES[currency])
+    return _EXACT.multiply(minor, _UNITS[currency])
 
 
 def nearest(exact: Fraction) -> int:

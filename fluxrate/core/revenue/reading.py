@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -26,6 +26,8 @@ from fluxrate.core.zones import day_of
 
 Found = TypeVar("Found")
 
+_IDS_KEPT = 100_000
+
 
 class _Item(Protocol):
     @property
@@ -48,6 +50,25 @@ class Named(Generic[Found]):
 Risks = Named[AtRisk]
 
 
+class _Ids:
+    """Public ids by key, kept: a key never has another one, and is given to nothing else."""
+
+    def __init__(self, read: Callable[[Sequence[int]], dict[int, str]]) -> None:
+        self._read = read
+        self._known: dict[int, str] = {}
+
+    def of(self, keys: Iterable[int]) -> dict[int, str]:
+        """The ids of these keys, perhaps among others; a key without a row is left out."""
+        known, wanted = self._known, set(keys)
+        missing = wanted.difference(known)
+        if missing:
+            found = self._read(sorted(missing))
+            # Another one, because somebody else may be reading this one.
+            known = found | (known if len(known) < _IDS_KEPT else {key: known[key] for key in wanted & known.keys()})
+            self._known = known
+        return known
+
+
 class Revenue:
     """Revenue figures of one store, safe to use from many threads."""
 
@@ -57,6 +78,8 @@ class Revenue:
         self._meter = catalog.meter
         self._books = Books(store, engine, catalog.meter)
         self._timeline = Timeline(store)
+        self._invoices = _Ids(store.invoices.ids_of)
+        self._subscriptions = _Ids(store.subscriptions.ids_of)
 
     def mrr(self, window: Window, group: str, currency: str | None = None) -> list[Mrr]:
         """The MRR over the window in buckets of `group`, of every currency that a subscription is in, or of one."""
@@ -84,7 +107,7 @@ class Revenue:
         data = at_risk.measure(rows, carried, day_of(zone, now), limit, behind=with_subscriptions)
         items = [item for each in data for item in (*each.items, *each.given_up)]
         behind_them: list[_Item] = [*items, *(each for one in data for each in one.behind)]
-        return self._named(data, behind_them, self._store.invoices.ids_of([item.invoice for item in items]))
+        return self._named(data, behind_them, self._invoices.of(item.invoice for item in items))
 
     def changes(
         self, window: Window, *, kind: str | None = None, currency: str | None = None, limit: int = 1_000, skip: int = 0
@@ -205,7 +228,7 @@ class Revenue:
         keys = [(item.subscription, item.customer) for item in items]
         return Named(
             data,
-            self._store.subscriptions.ids_of([subscription for subscription, _ in keys]),
+            self._subscriptions.of(subscription for subscription, _ in keys),
             self._store.customers.by_pks([customer for _, customer in keys]),
             invoices or {},
         )

@@ -53,6 +53,8 @@ def restore(url: str, file: Path, migrate: Callable[[str], object]) -> int:
     target = _file_of(url, "pg_restore --dbname=URL FILE")
     if not file.is_file():
         raise NotFound(f"There is no file {file}.")
+    # First: beside a store that is open stands its write-ahead log, which nobody must move away.
+    _refuse_existing(target)
     for name in _ASIDE:
         if Path(f"{target}{name}").exists():
             raise Conflict(f"{target}{name} is left of another store; move it away first.")

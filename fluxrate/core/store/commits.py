@@ -14,7 +14,7 @@ meters the second is still waiting for the counter when the first inserts. The o
 does not matter, which it does where writers lock keys alone. Changes of one customer or meter do not take the counter,
 but are one statement each and wait for nothing that a batch holds while they hold what it wants;
 only a change of what a meter counts holds the counter first, so that no event comes between its look for events and
-itself.
+itself, and so does a transaction of many changes that makes customers (see `together`).
 """
 
 from __future__ import annotations

@@ -22,13 +22,17 @@ from fluxrate.core.store.work import Lookups, Work
 
 @dataclass(slots=True)
 class Names:
-    """What changes will ask for: ids or external ids of records, and `sources` of versions (see `mirrored`)."""
+    """What changes will ask for: ids or external ids of records, and `sources` of versions (see `mirrored`).
+
+    `makes_customers` says that customers are made that are not there.
+    """
 
     customers: set[object] = field(default_factory=set)
     plans: set[object] = field(default_factory=set)
     subscriptions: set[object] = field(default_factory=set)
     invoices: set[object] = field(default_factory=set)
     sources: set[str] = field(default_factory=set)
+    makes_customers: bool = False
 
 
 class Together:
@@ -44,8 +48,8 @@ class Together:
 
     def ahead(self, names: Names) -> None:
         """Read in one go what will be asked for one by one; what is not named is read when it is asked for."""
+        self.customers.ahead(names.customers, makes=names.makes_customers)
         for lookups, wanted in (
-            (self.customers.lookups, names.customers),
             (self.plans.lookups, names.plans),
             (self.subscriptions.lookups, names.subscriptions),
             (self.invoices.lookups, names.invoices),
@@ -59,7 +63,21 @@ class _Customers(customer_table.Customers):
         super().__init__(work)
         self._work = work
         self._outside = outside
+        self._alone = work.dialect == "sqlite"
+        """Whether nobody else makes customers before the end of the transaction."""
         self.lookups = Lookups(work, customers, customer_of)
+
+    def ahead(self, names: Iterable[object], *, makes: bool) -> None:
+        """Read those that are named, before anything else is read or changed if missing ones are made."""
+        wanted = set(names)
+        self.lookups.ahead(wanted)
+        if makes and not self._alone and any(isinstance(ref, str) and self.find(ref) is None for ref in wanted):
+            # A batch of events makes customers, too: of two transactions that each make several each could wait for
+            # what the other has made. It holds the counter meanwhile, and now this one does.
+            self._work.hold()
+            self._alone = True
+            self.lookups.forget()
+            self.lookups.ahead(wanted)
 
     def find(self, ref: str) -> Customer | None:
         return self.lookups.find(ref)
@@ -70,9 +88,8 @@ class _Customers(customer_table.Customers):
     def create(
         self, *, external_id: str, name: str | None, email: str | None, now: int, note: Note | None = None
     ) -> Customer:
-        if self._work.dialect == "postgresql":
-            # In a transaction of its own: a batch of events makes customers, too, and of two transactions that each
-            # make several each could wait for what the other has made.
+        if not self._alone:
+            # In a transaction of its own, so that nobody waits for it; see `ahead`.
             made = self._outside.create(external_id=external_id, name=name, email=email, now=now, note=note)
             self.lookups.known(made, made.id, made.external_id)
             return made

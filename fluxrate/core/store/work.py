@@ -21,7 +21,7 @@ from sqlalchemy import exc as sql
 
 from fluxrate.core.errors import FluxrateError
 from fluxrate.core.model import Note
-from fluxrate.core.store import trail
+from fluxrate.core.store import counter, trail
 from fluxrate.core.store.arrays import texts
 from fluxrate.core.store.connect import driver
 from fluxrate.core.store.faults import broken_constraints
@@ -71,6 +71,10 @@ class Work:
         """As `Database.rows`, in the transaction."""
         with self.read() as connection:
             yield driver(connection).execute(statement, parameters)
+
+    def hold(self) -> None:
+        """Keep events from being stored until the end; only before anything else is asked or changed."""
+        counter.hold(self._connection)
 
     def add(self, table: Table, values: Mapping[str, object]) -> tuple[Any, ...]:
         """A new row of the table, all its columns in order, that goes in later; gives it with its key."""

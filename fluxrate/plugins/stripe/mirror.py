@@ -114,6 +114,7 @@ def name(sent: Thing, names: Names) -> None:
         names.sources.add(_source(own))
         names.subscriptions.add(invoices.subscription_of(thing))
         names.customers.add(_owner(thing))
+        names.makes_customers = True
     except Malformed:
         # It is said when the object is taken in.
         return

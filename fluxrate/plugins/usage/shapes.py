@@ -78,7 +78,10 @@ def ranking_shape(ranking: Ranking) -> dict[str, Any]:
 
 def buckets_shape(buckets: Sequence[Bucket], query: Query) -> list[dict[str, Any]]:
     """Calendar buckets, with what was asked for of each."""
-    rows = [_plain(bucket) for bucket in buckets]
+    # Of 50,000 buckets at most; a call for each would take as long as the rest.
+    rows: list[dict[str, Any]] = [
+        {"period": bucket.label, "usage": bucket.usage, "event_count": bucket.event_count} for bucket in buckets
+    ]
     if query.unique:
         for row, bucket in zip(rows, buckets, strict=True):
             row["unique_customers"] = bucket.unique_customers

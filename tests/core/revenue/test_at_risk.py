@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from fluxrate.core.revenue import at_risk
+from fluxrate.core.revenue import at_risk, money
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,16 @@ def test_generated_invoices():
         ages = [item.days_past_due for item in each.items]
         assert ages == sorted(ages, reverse=True)
         assert ages[0] == max(20_000 - row[5] for row in opened)
+
+
+def test_very_many_invoices_of_the_largest_amount():
+    """Sums beyond 64 bits are exact."""
+    row = (1, "OPEN", "USD", money.MOST, 3, 20_000, 5, 6)
+    lost = (2, "UNCOLLECTIBLE", "USD", money.MOST, 1, 20_000, 5, 6)
+    (found,) = at_risk.measure([row] * 950_000 + [lost] * 950_000, {5: 7}, 20_000, 1)
+    assert found.amount_due == 950_000 * (money.MOST - 3) == found.buckets[0][0] > 2**63
+    assert found.uncollectible == 950_000 * (money.MOST - 1)
+    assert (found.items[0].balance, found.mrr) == (money.MOST - 3, 7)
 
 
 def check_behind(rows, code, carried) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from fluxrate.core.errors import Conflict, Unavailable
-from fluxrate.core.store import Store, Undone
+from fluxrate.core.store import Names, Store, Undone
 from fluxrate.core.store.events import BETWEEN
 from tests.contracts.migrations import MigrationContract
 from tests.contracts.store import StoreContract
@@ -278,6 +278,31 @@ def test_a_newer_version_claimed_meanwhile_undoes_the_transaction(store: Store, 
         assert other.mirrored.claim("stripe:a", NOW + 1)
     assert store.plans.all() == []
     assert not store.mirrored.claim("stripe:a", NOW)
+    other.close()
+
+
+def test_customers_that_events_make_at_the_same_time(store: Store, url: str) -> None:
+    """A transaction that makes customers and batches of events with the same ones do not wait for each other."""
+    meter, other = make_meter(store), Store(url)
+
+    def many(turn: int) -> None:
+        names = [f"c{turn}-{number}" for number in range(8)]
+        with store.together() as (within, ahead):
+            ahead(Names(customers=set(names), makes_customers=True))
+            for name in reversed(names):
+                if within.customers.find(name) is None:
+                    within.customers.create(external_id=name, name=None, email=None, now=NOW)
+                    # They go in one by one, in the other order than those of the events.
+                    within.plans.all()
+
+    def events(turn: int) -> None:
+        for number in range(8):
+            other.events.append([new(meter, customer_external_id=f"c{turn}-{each}") for each in (number, 0, 7)], NOW)
+
+    for turn in range(12):
+        together(2, lambda number, turn=turn: (many, events)[number](turn))
+    rows, total = store.customers.list(page=1, page_size=1_000)
+    assert total == 12 * 8 == len({row.external_id for row in rows})
     other.close()
 
 
