@@ -96,9 +96,12 @@ class Arrangement:
         return _limbs(two - one, None if one_low is None or two_low is None else two_low - one_low)
 
     def sums_between(self, edges: Ints) -> tuple[Ints, Ints]:
-        """Exact sum of the places between each two edges, as (high, low) limbs."""
-        high, low = self._total_before(edges)
-        return _limbs(high[1:] - high[:-1], None if low is None else low[1:] - low[:-1])
+        """Exact sum of the places between each two edges, as (high, low) limbs; of several rows of edges one after
+        another.
+        """
+        high, low = self._total_before(edges.ravel())
+        shape = edges.shape
+        return _limbs(_steps(high.reshape(shape)), None if low is None else _steps(low.reshape(shape)))
 
     def maxima(self, starts: Ints, ends: Ints) -> Ints:
         """Largest quantity per cell of places; `kernels.LEAST` where there is no row."""
@@ -170,6 +173,11 @@ def _running(values: Ints) -> Running:
     if (high << kernels.LIMB) + low <= kernels.MOST:
         return _from_zero(values), None
     return _from_zero(values >> kernels.LIMB), _from_zero(values & kernels.LOW)
+
+
+def _steps(totals: Ints) -> Ints:
+    """What each total is more than the one before it in its row."""
+    return (totals[..., 1:] - totals[..., :-1]).ravel()
 
 
 def _limbs(high: Ints, low: Ints | None) -> tuple[Ints, Ints]:

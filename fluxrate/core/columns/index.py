@@ -17,6 +17,7 @@ from fluxrate.core.columns.orders import Order
 from fluxrate.core.columns.sizes import Sizes
 from fluxrate.core.columns.types import Ints
 
+_NONE: Ints = np.empty(0, np.int64)
 _BLOCK = 1_024
 _FEW_BLOCKS = 8
 _MOST_KEPT = 8
@@ -151,7 +152,7 @@ class Index:
         Only blocks that have one are looked at.
         """
         if seq >= self.newest:
-            return np.empty(0, np.int64)
+            return _NONE
         if self._newest_of_blocks is None:
             starts = np.arange(0, len(self.frame), _BLOCK)
             self._newest_of_blocks = np.maximum.reduceat(self.frame.seq, starts)
@@ -195,6 +196,11 @@ class Subset:
     def __init__(self, whole: Index, positions: Ints) -> None:
         self.positions = positions
         self.index = whole if len(positions) == len(whole.frame) else Index(whole.frame.take(positions))
+
+    @property
+    def there(self) -> Index:
+        """The index, which is never let go of."""
+        return self.index
 
     def of(self, positions: Ints) -> Ints:
         """Positions in the subset of those rows of the whole that it has."""
