@@ -33,9 +33,14 @@ Running = tuple[Ints, Ints | None]
 class Arrangement:
     """One layout of a frame that must not change. Any thread may read; building twice at once only costs time."""
 
-    def __init__(self, frame: Frame, key: Key | None = None, lanes: Order | None = None) -> None:
-        """Laid out by time, or by the codes of `key`, whose order is `lanes`."""
+    def __init__(
+        self, frame: Frame, key: Key | None = None, lanes: Order | None = None, *, every_total: bool = False
+    ) -> None:
+        """Laid out by time, or by the codes of `key`, whose order is `lanes`. With `every_total` the one before each
+        place is kept, which takes 8 bytes a row and leaves nothing to add up.
+        """
         self.frame = frame
+        self._step = 1 if every_total else TIME_STEP if lanes is None else CODE_STEP
         self.key = key
         self.lanes = lanes
         self._orders: dict[Key, Order] = {}
@@ -126,10 +131,6 @@ class Arrangement:
         found: Ints = self.frame.quantity[self.positions(places)]
         return found
 
-    @property
-    def _step(self) -> int:
-        return TIME_STEP if self.lanes is None else CODE_STEP
-
     @cached_property
     def running(self) -> Running:
         """Totals before every so many places, as one array or as limbs."""
@@ -153,6 +154,8 @@ class Arrangement:
 
     def _total_before(self, places: Ints) -> Running:
         totals, low = self.running
+        if self._step == 1:
+            return totals[places], None if low is None else low[places]
         step = places // self._step
         if not len(self):
             return totals[step], None

@@ -28,6 +28,8 @@ Mask = Callable[[Frame], NDArray[np.bool_]]
 Cells = tuple[Ints, Ints]
 """Where cells of an arrangement start and where they end."""
 
+_FEW_CELLS = 16
+"""Cells up to which each is looked at on its own."""
 _MOST_PASSING = 8
 """Masks for which the rows that pass are kept, as for those of a base."""
 
@@ -91,7 +93,7 @@ class Newcomers:
     def __init__(self, held: Held, rows: Frame = EMPTY, index: Index | None = None) -> None:
         """`index` is that of the rows, where there is one."""
         self._held = held
-        self.index = Index(rows) if index is None else index
+        self.index = Index(rows, every_total=True) if index is None else index
         self._neighbours: dict[tuple[Key | None, Key], Neighbours] = {}
         self._lanes: dict[Key, Lanes] = {}
         self._passing: dict[Hashable, Passing] = {}
@@ -150,7 +152,7 @@ class Newcomers:
     def forget(self) -> None:
         """Let go of everything that is made again when asked for."""
         self._neighbours, self._lanes, self._passing = {}, {}, {}
-        self.index = Index(self.index.frame)
+        self.index = Index(self.index.frame, every_total=True)
 
     def neighbours(self, rows: Arrangement, key: Key) -> Neighbours:
         """Where the rows of each row's code lie in the base, in the same arrangement by time or by a key."""
@@ -197,11 +199,12 @@ class Newcomers:
 
     def bringing_to(self, key: Key, rows: Arrangement, fresh: tuple[int, int], base: tuple[int, int]) -> int:
         """`bringing` of one cell, in plain numbers."""
-        where = slice(*fresh)
-        previous = rows.order(key).previous[where]
-        before, after = (column[where] for column in self.neighbours(rows, key))
-        first, start, end = map(np.int32, (fresh[0], *base))
-        return int(np.count_nonzero((previous < first) & (before < start) & (after >= end)))
+        return _brought(self._known(key, rows), fresh, base)
+
+    def _known(self, key: Key, rows: Arrangement) -> tuple[Places, Places, Places]:
+        """For each row of an arrangement the three around it: one before it among these rows, and two in the base."""
+        # A missing code has its row before far off, and is brought nowhere.
+        return rows.order(key).previous, *self.neighbours(rows, key)
 
     def bringing(
         self, key: Key, rows: Arrangement, fresh: Cells, base: Cells, counted: NDArray[np.bool_] | None
@@ -211,29 +214,28 @@ class Newcomers:
         `rows` is an arrangement of these rows, `fresh` are cells of it, and `base` are those of the base's arrangement
         by the same key. `counted` says of the rows in the cells, one after another, which are looked at at all.
         """
-        starts, ends = fresh
+        (starts, ends), known = fresh, self._known(key, rows)
+        if len(starts) <= _FEW_CELLS and counted is None:
+            cells = zip(*(column.tolist() for column in (*fresh, *base)), strict=True)
+            return np.array([_brought(known, cell[:2], cell[2:]) for cell in cells], np.int64)
         lengths = ends - starts
-        where: slice | Ints
-        if len(starts) == 1 or np.array_equal(starts[1:], ends[:-1]):
-            where = slice(int(starts[0]), int(ends[-1])) if len(starts) else slice(0, 0)
-        else:
-            where = kernels.ranges(starts, ends)
-        # A missing code has its row before far off, and is brought nowhere.
-        previous = rows.order(key).previous[where]
-        before, after = (column[where] for column in self.neighbours(rows, key))
-        limits = _limits((starts, *base), lengths)
-        new = (previous < limits[0]) & (before < limits[1]) & (after >= limits[2])
+        side_by_side = len(starts) > 0 and np.array_equal(starts[1:], ends[:-1])
+        where = slice(int(starts[0]), int(ends[-1])) if side_by_side else kernels.ranges(starts, ends)
+        previous, before, after = (column[where] for column in known)
+        first, start, end = (np.repeat(column.astype(np.int32), lengths) for column in (starts, *base))
+        new = (previous < first) & (before < start) & (after >= end)
         if counted is not None:
             new &= counted
-        if len(starts) == 1:
-            return np.array([np.count_nonzero(new)], np.int64)
         bounds = np.zeros(len(starts) + 1, np.int64)
         np.cumsum(lengths, out=bounds[1:])
         return kernels.count_true(new, bounds)
 
 
-def _limits(of_cells: Sequence[Ints], lengths: Ints) -> list[Codes | np.int32]:
-    """The limits of each row's cell; of a single cell they are the same for all."""
-    if len(lengths) == 1:
-        return [np.int32(column[0]) for column in of_cells]
-    return [np.repeat(column.astype(np.int32), lengths) for column in of_cells]
+def _brought(known: tuple[Places, Places, Places], fresh: Sequence[int], base: Sequence[int]) -> int:
+    """How many codes the rows from place to place bring that the base's rows from place to place do not have."""
+    if fresh[0] >= fresh[1]:
+        return 0
+    previous, before, after = (column[slice(*fresh)] for column in known)
+    # An int of Python's would be compared as int64, and every row copied to that type.
+    first, start, end = map(np.int32, (fresh[0], *base))
+    return int(np.count_nonzero((previous < first) & (before < start) & (after >= end)))

@@ -118,6 +118,8 @@ def lane_places(rows: Arrangement, low: Ints, high: Ints, positions: Ints) -> In
     count = len(positions)
     if rows.lanes is None or not len(low):
         return np.zeros((len(low), count), np.int64)
+    if count == 2 and positions[0] <= 0 and positions[1] >= len(rows):
+        return np.stack((low, high), axis=1)
     if len(low) > _FEW_LANES or len(low) * count <= _FEW_PLACES:
         searches = np.repeat(low, count), np.repeat(high, count), np.tile(positions, len(low))
         return kernels.bisect(rows.lanes.positions, *searches).reshape(len(low), count)

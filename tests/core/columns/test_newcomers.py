@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fluxrate.core.columns import newcomers
 from fluxrate.core.columns import selection as selection_module
 from fluxrate.core.columns.base import Base
 from fluxrate.core.columns.frame import Frame, Some
@@ -117,13 +118,15 @@ def test_distinct_codes_are_those_of_the_base_and_of_what_came_since(
     meter: Meter, steps: list[tuple[int, int, bool]], counted: Key, data: st.DataObject
 ) -> None:
     """Asked between the steps or not, so that what is known goes over to the next rows or is made anew."""
-    for arrivals, voids, folds in steps:
-        meter.grow(arrivals, voids)
-        if data.draw(st.booleans()):
-            judge(meter, counted, data.draw(edge_lists))
-        if folds:
-            meter.snapshot = meter.snapshot.folded()
-    judge(meter, counted, data.draw(edge_lists))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(newcomers, "_FEW_CELLS", data.draw(st.sampled_from([0, 16])))
+        for arrivals, voids, folds in steps:
+            meter.grow(arrivals, voids)
+            if data.draw(st.booleans()):
+                judge(meter, counted, data.draw(edge_lists))
+            if folds:
+                meter.snapshot = meter.snapshot.folded()
+        judge(meter, counted, data.draw(edge_lists))
 
 
 def some_plans(rows: Frame) -> NDArray[np.bool_]:
@@ -143,8 +146,7 @@ def test_newcomers_that_pass_a_mask_stand_beside_what_passes_of_the_base(
         subset = found.index.subset("plans", some_plans)
         known = found.newcomers.passing("plans", subset, some_plans)
         rows = [row for row in meter.now if row.plan >= 0 and edges[0] <= row.ts < edges[-1]]
-        newcomers = [row for row in rows_of(found.tail) if row.plan >= 0]
-        assert rows_of(known.index.frame) == newcomers
+        assert rows_of(known.index.frame) == [row for row in rows_of(found.tail) if row.plan >= 0]
         first, last = subset.index.frame.between(edges[0], edges[-1])
         fresh = Fresh(known, known.index.time, *known.index.frame.between(edges[0], edges[-1]))
         selection = Selection(subset.index.time, first, last, subset.of(found.dead[0]), (), SEAT, fresh)
@@ -266,11 +268,13 @@ def test_cells_by_a_key_have_the_figures_of_the_base_and_of_what_came_since(
 ) -> None:
     """Whatever came or was voided between the questions, and with codes that only one of the two has."""
     meter.grow(data.draw(st.integers(0, 20)), 0)
-    for arrivals, voids, folds in [(0, 0, True), *steps]:
-        meter.grow(arrivals, voids)
-        judge_by(meter, key, data.draw(edge_lists), data)
-        if folds:
-            meter.snapshot = meter.snapshot.folded()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(newcomers, "_FEW_CELLS", data.draw(st.sampled_from([0, 16])))
+        for arrivals, voids, folds in [(0, 0, True), *steps]:
+            meter.grow(arrivals, voids)
+            judge_by(meter, key, data.draw(edge_lists), data)
+            if folds:
+                meter.snapshot = meter.snapshot.folded()
 
 
 @examples(100)
