@@ -18,7 +18,7 @@ from fluxrate.core.answers import Bucket, Group
 from fluxrate.core.columns import keys
 from fluxrate.core.columns.coding import Coder
 from fluxrate.core.columns.keys import Key
-from fluxrate.core.columns.selection import Selection
+from fluxrate.core.columns.selection import Layout, Selection
 from fluxrate.core.columns.types import Codes, Ints
 from fluxrate.core.errors import RuleBroken
 from fluxrate.core.figures import cumulative, figures
@@ -48,12 +48,15 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The largest groups in order, with what each comes to, out of `groups`."""
+    """The largest groups in order, with what each comes to, out of `groups`; and the rows of every group that there is
+    a code for, among them perhaps empty ones.
+    """
 
     codes: list[int]
     values: list[Number | None]
     counts: list[int]
     groups: int
+    every: tuple[Codes, Layout]
 
 
 def key_of(dimensions: Sequence[str], coder: Coder) -> Key:
@@ -86,6 +89,7 @@ def rank(chosen: Chosen, key: Key, window: Ints, limit: int, metric: Metric, dec
         [row[1] for row in top],
         [row[2] for row in top],
         int(np.count_nonzero(found.counts)),
+        (codes, layout),
     )
 
 
@@ -121,8 +125,9 @@ def breakdown(
     key = key_of(query.breakdown, coder)
     ranked = rank(chosen, key, cut.whole, query.limit, metric, decimals, coder)
     rising = _rising(ranked.codes, key)
-    layout = chosen.selection.by(key, chosen.index, cut.whole, rising)
-    customers = dict(zip(rising.tolist(), layout.customers().tolist(), strict=True))
+    every, layout = ranked.every
+    mine = layout.some(np.searchsorted(every, rising)) or chosen.selection.by(key, chosen.index, cut.whole, rising)
+    customers = dict(zip(rising.tolist(), mine.customers().tolist(), strict=True))
     buckets = _buckets(chosen, key, cut, rising, metric, decimals, query)
     labels = _Labels(key, coder, store, ranked.codes, query.breakdown)
     groups = [

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from fluxrate.core import filters
 from fluxrate.core.columns import kernels
 from fluxrate.core.columns.arrangement import Arrangement
+from fluxrate.core.columns.coding import Coder
 from fluxrate.core.columns.cut import NO_ROWS
 from fluxrate.core.columns.frame import Frame
 from fluxrate.core.columns.index import Index
@@ -28,6 +29,7 @@ from fluxrate.core.columns.types import Ints
 from fluxrate.core.filters import Lane, Mask, Scope
 from fluxrate.core.live import properties
 from fluxrate.core.metric import Metric
+from fluxrate.core.model import Meter
 
 _FEW = 4_096
 _FRACTION = 16
@@ -58,15 +60,18 @@ class Choice:
         self.scope, self.columns = scope, columns
         self.lanes = filters.lanes(scope)
         self.seq, self.index, self.dead = seq, snapshot.index, snapshot.dead_at(seq)
+        known = snapshot.newcomers
         if meter.filters:
             # Its filters never change once it has events, so the rows that pass them have an index of their own.
-            subset = self.index.subset(meter.filters, self._counted)
+            counted = partial(_counted, meter, scope.coder)
+            subset = self.index.subset(meter.filters, counted)
             self.index, self.dead = subset.index, subset.of(self.dead)
+            known = known.passing(meter.filters, subset, counted)
         self.first, self.last = self.index.frame.between(window.start, window.end)
         self._added = snapshot.added(seq)
         # Of all newcomers together it is known how they stand beside the base, and not of some of them.
-        whole = len(self._added) == 1 and self._added[0] is snapshot.tail and not meter.filters
-        self._known = snapshot.newcomers if whole else None
+        whole = len(self._added) == 1 and self._added[0] is snapshot.tail
+        self._known = known if whole else None
 
     @cached_property
     def frames(self) -> tuple[Frame, ...]:
@@ -74,10 +79,6 @@ class Choice:
         window = self.scope.query.window
         found = (self._passing(frame.window(window.start, window.end)) for frame in self._added)
         return tuple(frame for frame in found if len(frame))
-
-    def _counted(self, frame: Frame) -> Mask:
-        mask = filters.meter_mask(frame, self.scope.meter, self.scope.coder)
-        return np.ones(len(frame), np.bool_) if mask is None else mask
 
     def _passing(self, frame: Frame) -> Frame:
         """The rows of a frame beside the base that pass every filter."""
@@ -99,8 +100,9 @@ class Choice:
         if self.lanes:
             (key, (code,)), index = self.lanes[0], self.index
             base = _lane(index, key, code, self.first, self.last)
-            removed = removed[index.frame.column(key)[removed] == code]
-            removed = index.lanes(key).places(np.full(len(removed), code), removed)
+            if len(removed):
+                removed = removed[index.frame.column(key)[removed] == code]
+                removed = index.lanes(key).places(np.full(len(removed), code), removed)
             if fresh is not None:
                 fresh = Fresh(fresh.known, *_lane(fresh.known.index, key, code, fresh.first, fresh.last))
         frames = self.frames if self._known is None else ()
@@ -157,12 +159,15 @@ class Choice:
         return np.flatnonzero(mask) + self.first
 
 
+def _counted(meter: Meter, coder: Coder, frame: Frame) -> Mask:
+    """Which rows pass the meter's own filters."""
+    mask = filters.meter_mask(frame, meter, coder)
+    return np.ones(len(frame), np.bool_) if mask is None else mask
+
+
 def _lane(index: Index, key: Key, code: int, first: int, last: int) -> tuple[Arrangement, int, int]:
     """The places in the arrangement by a key of the rows between two positions that have the code."""
-    rows, lanes = index.by(key), index.lanes(key)
-    low, high = lanes.run(code)
-    start, end = np.searchsorted(lanes.positions[low:high], np.array((first, last), np.int32)).tolist()
-    return rows, low + start, low + end
+    return index.by(key), *index.lanes(key).between(code, first, last)
 
 
 def found_by(index: Index, scope: Scope, lanes: Sequence[Lane], first: int, last: int) -> tuple[Positions, Ints | None]:
@@ -193,13 +198,7 @@ def lanes_in_window(index: Index, lane: Lane, first: int, last: int) -> list[Pos
     """For each of the lane's codes the positions between two others of the rows that have it, rising."""
     key, codes = lane
     order = index.lanes(key)
-    found = []
-    for code in codes:
-        low, high = order.run(code)
-        run = order.positions[low:high]
-        a, b = np.searchsorted(run, np.array((first, last), np.int32))
-        found.append(run[a:b])
-    return found
+    return [order.positions[slice(*order.between(code, first, last))] for code in codes]
 
 
 def _counting(chosen: Chosen, scope: Scope) -> Chosen:

@@ -33,9 +33,14 @@ Running = tuple[Ints, Ints | None]
 class Arrangement:
     """One layout of a frame that must not change. Any thread may read; building twice at once only costs time."""
 
-    def __init__(self, frame: Frame, key: Key | None = None, lanes: Order | None = None) -> None:
-        """Laid out by time, or by the codes of `key`, whose order is `lanes`."""
+    def __init__(
+        self, frame: Frame, key: Key | None = None, lanes: Order | None = None, *, every_total: bool = False
+    ) -> None:
+        """Laid out by time, or by the codes of `key`, whose order is `lanes`. With `every_total` the one before each
+        place is kept, which takes 8 bytes a row and leaves nothing to add up.
+        """
         self.frame = frame
+        self._step = 1 if every_total else TIME_STEP if lanes is None else CODE_STEP
         self.key = key
         self.lanes = lanes
         self._orders: dict[Key, Order] = {}
@@ -96,9 +101,12 @@ class Arrangement:
         return _limbs(two - one, None if one_low is None or two_low is None else two_low - one_low)
 
     def sums_between(self, edges: Ints) -> tuple[Ints, Ints]:
-        """Exact sum of the places between each two edges, as (high, low) limbs."""
-        high, low = self._total_before(edges)
-        return _limbs(high[1:] - high[:-1], None if low is None else low[1:] - low[:-1])
+        """Exact sum of the places between each two edges, as (high, low) limbs; of several rows of edges one after
+        another.
+        """
+        high, low = self._total_before(edges.ravel())
+        shape = edges.shape
+        return _limbs(_steps(high.reshape(shape)), None if low is None else _steps(low.reshape(shape)))
 
     def maxima(self, starts: Ints, ends: Ints) -> Ints:
         """Largest quantity per cell of places; `kernels.LEAST` where there is no row."""
@@ -123,10 +131,6 @@ class Arrangement:
         found: Ints = self.frame.quantity[self.positions(places)]
         return found
 
-    @property
-    def _step(self) -> int:
-        return TIME_STEP if self.lanes is None else CODE_STEP
-
     @cached_property
     def running(self) -> Running:
         """Totals before every so many places, as one array or as limbs."""
@@ -150,6 +154,8 @@ class Arrangement:
 
     def _total_before(self, places: Ints) -> Running:
         totals, low = self.running
+        if self._step == 1:
+            return totals[places], None if low is None else low[places]
         step = places // self._step
         if not len(self):
             return totals[step], None
@@ -170,6 +176,11 @@ def _running(values: Ints) -> Running:
     if (high << kernels.LIMB) + low <= kernels.MOST:
         return _from_zero(values), None
     return _from_zero(values >> kernels.LIMB), _from_zero(values & kernels.LOW)
+
+
+def _steps(totals: Ints) -> Ints:
+    """What each total is more than the one before it in its row."""
+    return (totals[..., 1:] - totals[..., :-1]).ravel()
 
 
 def _limbs(high: Ints, low: Ints | None) -> tuple[Ints, Ints]:

@@ -8,6 +8,7 @@ of them, too, only at other places.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Growth:
         """The place of each former row."""
         return np.flatnonzero(self._kept).astype(np.int32)
 
-    def column(self, former: NDArray[np.signedinteger], more: NDArray[np.signedinteger]) -> NDArray[np.signedinteger]:
+    def column(self, former: NDArray[Any], more: NDArray[Any]) -> NDArray[Any]:
         """A column of the former rows, with the values of those that came in."""
         found = np.empty(len(self._kept), former.dtype)
         found[self._places] = more
@@ -65,23 +66,23 @@ class Loss:
     """Former rows of which only those that `kept` marks are left."""
 
     def __init__(self, kept: NDArray[np.bool_]) -> None:
-        self._kept = kept
+        self.kept = kept
         self.rows = _NONE
 
     @cached_property
     def _moved(self) -> NDArray[np.int32]:
         """The place of each former row that is left."""
-        return (np.cumsum(self._kept) - 1).astype(np.int32)
+        return (np.cumsum(self.kept) - 1).astype(np.int32)
 
-    def column(self, former: NDArray[np.signedinteger], more: NDArray[np.signedinteger]) -> NDArray[np.signedinteger]:
+    def column(self, former: NDArray[Any], more: NDArray[Any]) -> NDArray[Any]:
         """A column without the values of the rows that are gone; nothing comes in."""
-        return former[self._kept]
+        return former[self.kept]
 
     def order(self, former: Order, codes: Codes) -> tuple[Order, Loss]:
         """The order of a column from that of the former rows, and how it has changed itself."""
-        change = Loss(self._kept[former.positions])
+        change = Loss(self.kept[former.positions])
         found = Order(codes)
-        found.positions = self._moved[former.positions[change._kept]]
+        found.positions = self._moved[former.positions[change.kept]]
         return found, change
 
 

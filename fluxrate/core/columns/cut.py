@@ -88,7 +88,7 @@ class Columns:
 class Cut(Columns):
     """The rows of an arrangement in the cells `[start, end)` of places, which rise and do not overlap, without those at
     the places `removed`, which rise too. `counted` is the key whose distinct values a metric may count. `edges` are
-    given where cells lie side by side, from each edge to the next.
+    given where cells lie side by side, from each edge to the next; in rows of them where the cells of each row do.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Cut(Columns):
         self.counted = counted
         self.removed = self._cell = NO_ROWS
         self._edges = edges
-        if edges is not None and not len(removed):
+        if edges is not None and edges.ndim == 1 and not len(removed):
             self.bounds: Ints = edges - edges[0]
             return
         lengths = ends - starts
@@ -121,6 +121,10 @@ class Cut(Columns):
 
     def __len__(self) -> int:
         return int(self.bounds[-1])
+
+    def some(self, cells: Ints) -> Cut:
+        """Only these cells, which rise."""
+        return Cut(self.rows, self.starts[cells], self.ends[cells], self.removed, self.counted)
 
     def _own(self, bounds: Ints) -> bool:
         return bounds is self.bounds or np.array_equal(bounds, self.bounds)

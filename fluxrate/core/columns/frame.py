@@ -142,7 +142,9 @@ class Frame:
     def with_more(self, rows: Frame) -> tuple[Frame, Growth]:
         """These and other rows as one frame, without a column that distinct counts read, and where the others are."""
         first, last = np.searchsorted(self.ts, rows.ts), np.searchsorted(self.ts, rows.ts, side="right")
-        change = Growth(kernels.bisect(self.seq, first, last, rows.seq), len(self))
+        same = np.flatnonzero(first < last)
+        last[same] = kernels.bisect(self.seq, first[same], last[same], rows.seq[same])
+        change = Growth(last, len(self))
         keys = dict.fromkeys((*self.meta, *rows.meta))
         whole = Frame(
             change.column(self.ts, rows.ts),

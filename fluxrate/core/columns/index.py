@@ -17,6 +17,7 @@ from fluxrate.core.columns.orders import Order
 from fluxrate.core.columns.sizes import Sizes
 from fluxrate.core.columns.types import Ints
 
+_NONE: Ints = np.empty(0, np.int64)
 _BLOCK = 1_024
 _FEW_BLOCKS = 8
 _MOST_KEPT = 8
@@ -29,9 +30,11 @@ ask for any key.
 class Index:
     """The indexes of one frame, which must not change. Any thread may read; building twice at once only costs time."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, *, every_total: bool = False) -> None:
+        """`every_total` is that of the arrangements: for few rows, of which much is asked."""
         self.frame = frame
-        self.time = Arrangement(frame)
+        self._every_total = every_total
+        self.time = self._laid(None)
         self.newest = int(frame.seq.max(initial=0))
         self._by: dict[Key, Arrangement] = {}
         self._asked: dict[Key, int] = {}
@@ -85,12 +88,12 @@ class Index:
         """The index of a frame that this one's became by a change, with the orders that were asked for; and how the
         rows by time (None) and by each key have changed.
         """
-        found = Index(frame)
+        found = Index(frame, every_total=self._every_total)
         changes: dict[Key | None, Change] = {None: change}
         orders = found.time.take_over(self.time, change)
         for key, former in list(self._by.items()):
             if key in orders:
-                rows = found._by[key] = Arrangement(frame, key, found.time.order(key))
+                rows = found._by[key] = found._laid(key)
                 changes[key] = orders[key]
                 rows.take_over(former, orders[key])
         found._asked, found._count = dict(self._asked), self._count
@@ -101,9 +104,13 @@ class Index:
         self._asked[key] = next(self._count)
         found = self._by.get(key)
         if found is None:
-            found = self._by.setdefault(key, Arrangement(self.frame, key, self.time.order(key)))
+            found = self._by.setdefault(key, self._laid(key))
             self._make_room()
         return found
+
+    def _laid(self, key: Key | None) -> Arrangement:
+        lanes = None if key is None else self.time.order(key)
+        return Arrangement(self.frame, key, lanes, every_total=self._every_total)
 
     def laid(self, key: Key | None) -> Arrangement:
         """The arrangement by a key, or by time."""
@@ -151,7 +158,7 @@ class Index:
         Only blocks that have one are looked at.
         """
         if seq >= self.newest:
-            return np.empty(0, np.int64)
+            return _NONE
         if self._newest_of_blocks is None:
             starts = np.arange(0, len(self.frame), _BLOCK)
             self._newest_of_blocks = np.maximum.reduceat(self.frame.seq, starts)
@@ -195,6 +202,11 @@ class Subset:
     def __init__(self, whole: Index, positions: Ints) -> None:
         self.positions = positions
         self.index = whole if len(positions) == len(whole.frame) else Index(whole.frame.take(positions))
+
+    @property
+    def there(self) -> Index:
+        """The index, which is never let go of."""
+        return self.index
 
     def of(self, positions: Ints) -> Ints:
         """Positions in the subset of those rows of the whole that it has."""

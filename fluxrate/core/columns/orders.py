@@ -172,8 +172,18 @@ class Order:
 
     def run(self, code: int) -> tuple[int, int]:
         """Where in `positions` the code's rows begin and end; nowhere for a code that has none."""
-        low, high = kernels.runs_of(*self.runs, np.array([code]))
-        return int(low[0]), int(high[0])
+        # In plain numbers: numpy's searches of one value are mostly arrays made for it.
+        codes, starts = self.runs
+        rank = bisect_left(codes.data, code)
+        low = int(starts[rank])
+        return low, int(starts[rank + 1]) if rank < len(codes) and codes[rank] == code else low
+
+    def between(self, code: int, first: int, last: int) -> tuple[int, int]:
+        """Where in `positions` the code's rows from one position to another begin and end."""
+        low, high = self.run(code)
+        places = self.positions.data
+        start = bisect_left(places, first, low, high)
+        return start, bisect_left(places, last, start, high)
 
     def places(self, codes: Codes, positions: Ints) -> Ints:
         """For each pair where in `positions` the code's rows from that position on begin."""

@@ -28,6 +28,8 @@ Cutting = Callable[[Stretch], Cut]
 _EVER = 1 << 62
 _WORTH_COUNTING = 32
 """Rows for each customer from which counting those of every customer by index is cheaper than looking at all rows."""
+_WORTH_SEARCHING = 64
+"""Rows for each customer from which searching in everybody's lane is cheaper than counting the rows one by one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +67,13 @@ class Layout:
         """Everything but what is of the base, scanned."""
         newcomers = [] if self.fresh is None else [(self.fresh.cut.frame, self.fresh.bounds)]
         return merge_cells([*newcomers, *self.scanned])
+
+    def some(self, cells: Ints) -> Layout | None:
+        """Only these cells, which rise; None where frames would have to be cut again."""
+        if self.scanned:
+            return None
+        fresh = None if self.fresh is None else Beside(self.fresh.cut.some(cells), self.fresh.known)
+        return Layout(None if self.cut is None else self.cut.some(cells), (), fresh)
 
     def counts(self) -> Ints:
         """Rows per cell."""
@@ -197,13 +206,13 @@ class Selection:
             return codes, some.by(key, index, edges, codes)
         if fresh is None or newcomers is None:
             known, starts = rows.lanes.runs
-            places = lane_places(rows, starts[:-1], starts[1:], some.base.places(edges))
+            places = lane_places(rows, starts[:-1], starts[1:], some.base.covered(edges))
             filled = places[:, -1] > places[:, 0]
             return known[filled], Layout(some.base.lanes(key, rows, places[filled]), ())
         known, own, beside = fresh.known.lanes(key)
         theirs = fresh.known.index.by(key)
-        places = lane_places(rows, *own, some.base.places(edges))
-        more = lane_places(theirs, *beside, newcomers.places(edges))
+        places = lane_places(rows, *own, some.base.covered(edges))
+        more = lane_places(theirs, *beside, newcomers.covered(edges))
         filled = (places[:, -1] > places[:, 0]) | (more[:, -1] > more[:, 0])
         cut = newcomers.lanes(key, theirs, more[filled])
         return known[filled], Layout(some.base.lanes(key, rows, places[filled]), (), Beside(cut, fresh.known))
@@ -223,8 +232,7 @@ class Selection:
         """How many customers the rows have that have none of the codes."""
         some = self._in_time()
         rows = len(some)
-        everyone = index.by(CUSTOMER).lanes
-        if everyone is None or rows < len(everyone.runs[0]) * _WORTH_COUNTING:
+        if rows < len(index.lanes(CUSTOMER).runs[0]) * _WORTH_COUNTING:
             return int(np.count_nonzero(np.bincount(some._customers_lacking(key, codes))))
         ever = np.array((-_EVER, _EVER))
         told = some.by(key, index, ever, codes)
@@ -232,16 +240,41 @@ class Selection:
             rest = some.by(key, index, ever, np.setdiff1d(some.codes(key, index), codes, assume_unique=True))
             return int(np.count_nonzero(np.bincount(_customers(rest))))
         # A customer has rows beside the told ones if they have more than those: nothing else has to be looked at.
-        customers, by_customer = some.by_every(CUSTOMER, index, ever)
-        every = by_customer.counts()
-        mine = np.bincount(_customers(told), minlength=int(customers.max(initial=0)) + 1)
-        return int(np.count_nonzero(every > mine[customers]))
+        every = some._rows_of_customers(index)
+        mine = np.bincount(_customers(told), minlength=len(every))
+        return int(np.count_nonzero(every > mine))
+
+    def _rows_of_customers(self, index: Index) -> Ints:
+        """How many rows each customer has, by code."""
+        (customers, starts), column = index.lanes(CUSTOMER).runs, self.rows.frame.customer
+        window = slice(self.first, self.last)
+        inside, outside = column[window], (column[: self.first], column[self.last :])
+        most = len(customers) * _WORTH_SEARCHING
+        if min(len(inside), len(column) - len(inside)) > most:
+            codes, layout = self.by_every(CUSTOMER, index, np.array((-_EVER, _EVER)))
+            return _by_code(codes, layout.counts())
+        removed = self.removed[slice(*np.searchsorted(self.removed, (self.first, self.last)))]
+        counts = [np.bincount(frame.customer) for frame in self._beside_base]
+        if len(inside) <= most:
+            counts.append(np.bincount(inside))
+        else:
+            counts.append(_by_code(customers, np.diff(starts)))
+            counts += [-np.bincount(rows) for rows in outside]
+        counts.append(-np.bincount(column[removed]))
+        found = np.zeros(max(map(len, counts)), np.int64)
+        for some in counts:
+            found[: len(some)] += some
+        return found
+
+    @property
+    def _beside_base(self) -> tuple[Frame, ...]:
+        """The rows that are not of the base, of a selection in order of time."""
+        fresh = self.fresh
+        return self.frames if fresh is None else (fresh.rows.frame.slice(fresh.first, fresh.last), *self.frames)
 
     def _customers_lacking(self, key: Key, codes: Codes) -> Codes:
         """The customer of each row that has none of the codes."""
-        fresh = self.fresh
-        newcomers = () if fresh is None else (fresh.rows.frame.slice(fresh.first, fresh.last),)
-        found = [frame.customer[kernels.lacks(frame.column(key), codes)] for frame in (*newcomers, *self.frames)]
+        found = [frame.customer[kernels.lacks(frame.column(key), codes)] for frame in self._beside_base]
         window = slice(self.first, self.last)
         keep = kernels.lacks(self.rows.frame.column(key)[window], codes)
         keep[self.removed[(self.removed >= self.first) & (self.removed < self.last)] - self.first] = False
@@ -252,6 +285,13 @@ class Selection:
         some = self.scanned()
         left = [frame.take(np.flatnonzero(kernels.lacks(frame.column(key), codes))) for frame in some.frames]
         return replace(some, frames=tuple(frame for frame in left if len(frame)))
+
+
+def _by_code(codes: Codes, counts: Ints) -> Ints:
+    """Counts of rising codes as one array in which a code is the place."""
+    found = np.zeros(int(codes[-1]) + 1 if len(codes) else 0, np.int64)
+    found[codes] = counts
+    return found
 
 
 def _customers(layout: Layout) -> Codes:

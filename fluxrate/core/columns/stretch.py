@@ -14,6 +14,7 @@ from fluxrate.core.columns.keys import Key
 from fluxrate.core.columns.types import Codes, Ints
 
 _FEW_LANES = 32
+_FEW_PLACES = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,17 +54,24 @@ class Stretch:
             places = np.searchsorted(lane, places.astype(np.int32)) + self.first
         return np.minimum(np.maximum(places, self.first), self.last)
 
+    def covered(self, edges: Ints) -> Ints:
+        """`places` of edges that no row of the stretch lies outside of: of two nothing has to be searched for."""
+        return np.array((self.first, self.last)) if len(edges) == 2 else self.places(edges)
+
     def by(self, key: Key, index: Index, edges: Ints, codes: Codes) -> Cut:
-        """Cut by these codes of a key, which rise, and at edges of time; cells stand code by code."""
+        """Cut by these codes of a key, which rise, and at edges of time, which no row of the stretch lies outside of;
+        cells stand code by code.
+        """
         rows = index.by(key)
         if rows.lanes is None or not len(codes):
             return self.lanes(key, rows, np.zeros((len(codes), len(edges)), np.int64))
         low, high = kernels.runs_of(*rows.lanes.runs, codes)
-        return self.lanes(key, rows, lane_places(rows, low, high, self.places(edges)))
+        return self.lanes(key, rows, lane_places(rows, low, high, self.covered(edges)))
 
     def lanes(self, key: Key, rows: Arrangement, places: Ints) -> Cut:
         """Cut into the cells between the places of each lane of the arrangement by a key."""
-        return self._cut(rows, places[:, :-1].ravel(), places[:, 1:].ravel(), self._removed(rows, key))
+        starts, ends = places[:, :-1].ravel(), places[:, 1:].ravel()
+        return Cut(rows, starts, ends, self._removed(rows, key), self.counted, places)
 
     def windows(self, key: Key, index: Index, codes: Codes, starts: Ints, ends: Ints) -> Cut:
         """Cut into a cell for each code's own `[start, end)`; they rise by (code, start), and none overlaps another."""
@@ -110,7 +118,9 @@ def lane_places(rows: Arrangement, low: Ints, high: Ints, positions: Ints) -> In
     count = len(positions)
     if rows.lanes is None or not len(low):
         return np.zeros((len(low), count), np.int64)
-    if len(low) > _FEW_LANES:
+    if count == 2 and positions[0] <= 0 and positions[1] >= len(rows):
+        return np.stack((low, high), axis=1)
+    if len(low) > _FEW_LANES or len(low) * count <= _FEW_PLACES:
         searches = np.repeat(low, count), np.repeat(high, count), np.tile(positions, len(low))
         return kernels.bisect(rows.lanes.positions, *searches).reshape(len(low), count)
     narrow = positions.astype(np.int32)

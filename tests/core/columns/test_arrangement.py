@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,6 +39,18 @@ def test_any_cells_have_the_figures_of_their_rows(data: st.DataObject, rows: lis
     assert arrangement.maxima(starts, ends).tolist() == [max(cell, default=kernels.LEAST) for cell in values]
     assert arrangement.minima(starts, ends).tolist() == [min(cell, default=kernels.MOST) for cell in values]
     assert rows_of(arrangement.frame.take(arrangement.where(starts, ends))) == [row for cell in cells for row in cell]
+
+
+@examples(60)
+@given(st.data(), row_lists(), st.sampled_from(LAYOUTS), st.integers(0, 4), st.integers(2, 5))
+def test_rows_of_edges_have_the_sums_between_them(
+    data: st.DataObject, rows: list[Row], key: Key | None, lanes: int, count: int
+) -> None:
+    """Nothing is summed up from the last edge of one row to the first of the next."""
+    arrangement, laid = laid_out(rows, key)
+    edges = [sorted(data.draw(st.integers(0, len(rows))) for _ in range(count)) for _ in range(lanes)]
+    found = arrangement.sums_between(np.array(edges, np.int64).reshape(lanes, count))
+    assert whole(found) == [sum(row.quantity for row in laid[a:b]) for mine in edges for a, b in pairwise(mine)]
 
 
 @examples(60)

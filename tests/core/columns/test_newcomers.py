@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from fluxrate.core.columns import newcomers
 from fluxrate.core.columns import selection as selection_module
 from fluxrate.core.columns.base import Base
-from fluxrate.core.columns.frame import Some
+from fluxrate.core.columns.frame import Frame, Some
 from fluxrate.core.columns.index import Index
 from fluxrate.core.columns.keys import CUSTOMER, Key
 from fluxrate.core.columns.newcomers import Neighbours, Newcomers
@@ -21,7 +23,7 @@ from fluxrate.core.columns.selection import Fresh, Layout, Selection, span
 from fluxrate.core.columns.snapshot import Snapshot
 from tests.core.columns.growing import Meter, sizes, worlds
 from tests.core.columns.rows import KEYS, PLAN, SEAT, Row, code_of, distinct, frame, ints, rows_of
-from tests.core.columns.test_selection import judge_layout
+from tests.core.columns.test_selection import WORTHS, judge_layout
 from tests.generated import examples
 
 INSTANTS = range(-1, 8)
@@ -76,6 +78,10 @@ def judge_by(meter: Meter, key: Key, edges: Sequence[int], data: st.DataObject) 
     assert np.all(np.diff(codes) > 0)
     judge_layout(layout, cells(codes.tolist()))
     assert codes.tolist() == selection.codes(key, found.index).tolist()
+    kept = sorted(data.draw(st.sets(st.integers(0, len(codes) * (len(edges) - 1) - 1)))) if len(codes) else []
+    few = layout.some(ints(kept))
+    if few is not None:
+        judge_layout(few, [cells(codes.tolist())[cell] for cell in kept])
     some = sorted(data.draw(st.lists(st.sampled_from([*codes.tolist(), 77]), unique=True)))
     narrow = np.array(some, np.int64 if len(key.parts) > 1 else np.int32)
     judge_layout(selection.by(key, found.index, ints(edges), narrow), cells(some))
@@ -89,9 +95,10 @@ def judge_by(meter: Meter, key: Key, edges: Sequence[int], data: st.DataObject) 
         ],
     )
     left = [row for row in window if code_of(key, row) not in some]
-    for worth in (0, 1 << 40):
+    for counting, searching in WORTHS:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(selection_module, "_WORTH_COUNTING", worth)
+            patch.setattr(selection_module, "_WORTH_COUNTING", counting)
+            patch.setattr(selection_module, "_WORTH_SEARCHING", searching)
             assert selection.customers_without(key, found.index, narrow) == len({row.customer for row in left})
     judge_layout(
         selection.without(key, narrow).by_time(ints(edges)),
@@ -111,13 +118,62 @@ def test_distinct_codes_are_those_of_the_base_and_of_what_came_since(
     meter: Meter, steps: list[tuple[int, int, bool]], counted: Key, data: st.DataObject
 ) -> None:
     """Asked between the steps or not, so that what is known goes over to the next rows or is made anew."""
-    for arrivals, voids, folds in steps:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(newcomers, "_FEW_CELLS", data.draw(st.sampled_from([0, 16])))
+        for arrivals, voids, folds in steps:
+            meter.grow(arrivals, voids)
+            if data.draw(st.booleans()):
+                judge(meter, counted, data.draw(edge_lists))
+            if folds:
+                meter.snapshot = meter.snapshot.folded()
+        judge(meter, counted, data.draw(edge_lists))
+
+
+def some_plans(rows: Frame) -> NDArray[np.bool_]:
+    return rows.codes("plan") >= 0
+
+
+@examples(120)
+@given(worlds, sizes, st.data())
+def test_newcomers_that_pass_a_mask_stand_beside_what_passes_of_the_base(
+    meter: Meter, steps: list[tuple[int, int, bool]], data: st.DataObject
+) -> None:
+    """Whatever came or was voided between the questions: the figures are those of the rows that pass."""
+    meter.grow(data.draw(st.integers(0, 20)), 0)
+    for arrivals, voids, folds in [(0, 0, True), *steps]:
         meter.grow(arrivals, voids)
-        if data.draw(st.booleans()):
-            judge(meter, counted, data.draw(edge_lists))
+        found, edges = meter.snapshot, data.draw(edge_lists)
+        subset = found.index.subset("plans", some_plans)
+        known = found.newcomers.passing("plans", subset, some_plans)
+        rows = [row for row in meter.now if row.plan >= 0 and edges[0] <= row.ts < edges[-1]]
+        assert rows_of(known.index.frame) == [row for row in rows_of(found.tail) if row.plan >= 0]
+        first, last = subset.index.frame.between(edges[0], edges[-1])
+        fresh = Fresh(known, known.index.time, *known.index.frame.between(edges[0], edges[-1]))
+        selection = Selection(subset.index.time, first, last, subset.of(found.dead[0]), (), SEAT, fresh)
+        codes, layout = selection.by_every(PLAN, subset.index, ints(edges))
+        mine = [[row for row in rows if row.plan == code] for code in codes.tolist()]
+        judge_layout(layout, [[row for row in some if a <= row.ts < b] for some in mine for a, b in pairwise(edges)])
+        judge_layout(
+            selection.by_time(ints(edges)), [[row for row in rows if a <= row.ts < b] for a, b in pairwise(edges)]
+        )
         if folds:
             meter.snapshot = meter.snapshot.folded()
-    judge(meter, counted, data.draw(edge_lists))
+
+
+def test_a_few_masks_are_kept_each_beside_its_own_base() -> None:
+    meter = Meter(random.Random(8))
+    meter.grow(20, 0)
+    meter.snapshot = meter.snapshot.folded()
+    meter.grow(9, 0)
+    found, index = meter.snapshot.newcomers, meter.snapshot.index
+    first = found.passing(0, index.subset(0, some_plans), some_plans)
+    assert found.passing(0, index.subset(0, some_plans), some_plans) is first
+    assert found.nbytes > 0
+    for name in range(1, 8):
+        found.passing(name, index.subset(name, some_plans), some_plans)
+    assert found.passing(0, index.subset(0, some_plans), some_plans) is first
+    found.passing(8, index.subset(8, some_plans), some_plans)
+    assert found.passing(0, index.subset(0, some_plans), some_plans) is not first
 
 
 def test_what_is_known_of_newcomers_goes_over_to_the_next_ones() -> None:
@@ -212,11 +268,13 @@ def test_cells_by_a_key_have_the_figures_of_the_base_and_of_what_came_since(
 ) -> None:
     """Whatever came or was voided between the questions, and with codes that only one of the two has."""
     meter.grow(data.draw(st.integers(0, 20)), 0)
-    for arrivals, voids, folds in [(0, 0, True), *steps]:
-        meter.grow(arrivals, voids)
-        judge_by(meter, key, data.draw(edge_lists), data)
-        if folds:
-            meter.snapshot = meter.snapshot.folded()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(newcomers, "_FEW_CELLS", data.draw(st.sampled_from([0, 16])))
+        for arrivals, voids, folds in [(0, 0, True), *steps]:
+            meter.grow(arrivals, voids)
+            judge_by(meter, key, data.draw(edge_lists), data)
+            if folds:
+                meter.snapshot = meter.snapshot.folded()
 
 
 @examples(100)

@@ -183,3 +183,14 @@ def test_what_is_not_built_takes_no_bytes() -> None:
     assert order.nbytes == 0
     assert order.run(1) == (0, 1)
     assert order.nbytes > 0
+
+
+@examples(150)
+@given(lists, st.integers(MISSING, 8), st.integers(0, 70), st.integers(0, 70))
+def test_the_rows_of_a_code_between_two_positions_are_a_run(values: list[int], code: int, one: int, other: int) -> None:
+    """Also of a code that has none, and of the missing one."""
+    found, (first, last) = Order(codes_of(values)), sorted((one, other))
+    start, end = found.between(code, first, last)
+    mine = [place for place, value in enumerate(values) if value == code]
+    assert found.positions[start:end].tolist() == [place for place in mine if first <= place < last]
+    assert found.positions[slice(*found.run(code))].tolist() == mine

@@ -33,6 +33,8 @@ from tests.core.columns.rows import (
 )
 from tests.generated import examples
 
+WORTHS = ((1 << 40, 0), (0, 0), (0, 2), (0, 1 << 40))
+"""Rows for each customer from which counting by index is worth it, and searching in every lane: all ways are tried."""
 LANES = (CUSTOMER, PLAN, SEAT)
 
 
@@ -209,9 +211,10 @@ def test_without_some_codes_the_other_rows_are_left(
     edges = case.edges(data)
     found = case.selection.without(key, codes)
     judge_layout(found.by_time(edges), by_time(left, edges))
-    for worth in (0, 1 << 40):
+    for counting, searching in WORTHS:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(selection_module, "_WORTH_COUNTING", worth)
+            patch.setattr(selection_module, "_WORTH_COUNTING", counting)
+            patch.setattr(selection_module, "_WORTH_SEARCHING", searching)
             count = case.selection.customers_without(key, case.index, codes)
         assert count == len({row.customer for row in left})
     judge_layout(case.selection.scanned().by_time(edges), by_time(case.rows, edges))
