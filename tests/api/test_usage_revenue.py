@@ -127,6 +127,37 @@ def test_usage_revenue_stands_where_its_period_ended(api):
     assert api.get("/revenue/mrr").json["data"][1]["mrr"] == 10.5
 
 
+def test_usage_revenue_and_forecast_as_they_were_known(api):
+    """What arrives or is voided later changes none of the four answers as of before; MRR knows no such moment."""
+    subscription(api, start_date="2025-04-01")
+    track(api, "2025-05-03", "1000")
+    track(api, "2025-06-03", "500")
+    asked = {
+        "/revenue/usage": {"start_date": "2025-04-01", "group_by": "month"},
+        "/revenue/usage/periods": {"start_date": "2025-04-01"},
+        "/revenue/forecast": {},
+        "/revenue/forecast/subscriptions": {},
+    }
+    known = {path: exact(api.get(path, **query)) for path, query in asked.items()}
+    first = api.get("/meters/calls/events", order="asc", start_date="2025-05-01").json["data"][0]
+    with time_machine.travel("2025-06-15T12:05:00Z", tick=False):
+        track(api, "2025-05-04", "7000")
+        track(api, "2025-06-04", "7000")
+        assert api.post(f"/events/{first['id']}/void", {"reason": "Sent twice."}).status_code == 200
+    for path, query in asked.items():
+        assert exact(api.get(path, **query))["data"] != known[path]["data"], path
+        response = api.get(path, **query, as_of=2)
+        assert (exact(response), response.headers["X-Fluxrate-As-Of"]) == (known[path], "2")
+        table = api.get(path, **query, as_of=2, format="csv")
+        assert (table.headers["X-Fluxrate-As-Of"], len(table.text.splitlines()) > 1) == ("2", True)
+        with time_machine.travel("2025-06-15T12:05:00Z", tick=False):
+            then = api.get(path, **query, as_of="2025-06-15T14:01:00", timezone="Europe/Berlin")
+            assert exact(then) == exact(api.get(path, **query, as_of=2, timezone="Europe/Berlin"))
+        for wrong in ("6", "2025-06-17", "soon", "-1"):
+            problem(api.get(path, **query, as_of=wrong), 422, "as_of")
+    problem(api.get("/revenue/mrr", as_of=2), 422, "as_of")
+
+
 def test_what_lies_ahead_and_what_of_it_is_certain(api):
     """Half of the month has passed with 100 a day: as much again is expected, and the next month whole."""
     subscription(api, start_date="2025-01-01", quantity=2)

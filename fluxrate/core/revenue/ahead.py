@@ -106,24 +106,30 @@ def _rows(customers: Values, starts: Values, end: int) -> Values:
 
 
 def ahead(
-    book: Book, engine: Engine, now: int, *, currency: str | None = None, ends: Period | None = None
+    book: Book,
+    engine: Engine,
+    now: int,
+    *,
+    currency: str | None = None,
+    ends: Period | None = None,
+    as_of: int | None = None,
 ) -> tuple[list[Ahead], int]:
     """What lies ahead in each currency, and the sequence it covers; only of periods whose last instant is within
     `ends`, if given.
     """
-    stands, found, as_of = standings(book, engine, now, currency)
-    return _summed(book, stands, found, ends), as_of
+    stands, found, covered = standings(book, engine, now, currency, as_of)
+    return _summed(book, stands, found, ends), covered
 
 
 def standings(
-    book: Book, engine: Engine, now: int, currency: str | None = None
+    book: Book, engine: Engine, now: int, currency: str | None = None, as_of: int | None = None
 ) -> tuple[list[tuple[Entry, Standing]], Costs, int]:
     """Every subscription that has begun as it stands, what its usage costs, and the sequence that is covered."""
     entries = [entry for entry in book.entries if currency in (None, entry.subscription.currency)]
     stands = [(entry, found) for entry in entries if (found := entry.standing(now)) is not None]
-    as_of = engine.as_of()
+    covered = engine.as_of() if as_of is None else as_of
     into = Costs(len(stands))
-    _over(book, engine, stands, into, as_of)
+    _over(book, engine, stands, into, covered)
     plans: dict[int, list[tuple[int, Entry, Standing]]] = {}
     for place, (entry, standing) in enumerate(stands):
         if standing.open is not None:
@@ -132,8 +138,8 @@ def standings(
         if book.metered[plan]:
             going = _Going(mine, now)
             for each in book.metered[plan]:
-                _expect(engine, each, going, into, as_of)
-    return stands, into, as_of
+                _expect(engine, each, going, into, covered)
+    return stands, into, covered
 
 
 def _summed(book: Book, stands: Sequence[tuple[Entry, Standing]], costs_: Costs, ends: Period | None) -> list[Ahead]:

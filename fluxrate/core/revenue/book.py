@@ -22,7 +22,7 @@ from fluxrate.core.revenue.usage import FindMeter, Metered, Part, metered, parts
 from fluxrate.core.store import Store
 from fluxrate.core.store.subscriptions import Edition
 
-__all__ = ["EVER", "Book", "Books", "Entry", "Period", "Standing"]
+__all__ = ["Book", "Books", "Entry", "Period", "Standing"]
 
 _KEPT = 16
 """Periods of a subscription that are kept: a year of months, and a few."""

@@ -87,12 +87,20 @@ class ExpectedPeriods:
 
 
 def billed(
-    book: Book, engine: Engine, window: Period, now: int, currency: str | None = None, *, limit: int, skip: int = 0
+    book: Book,
+    engine: Engine,
+    window: Period,
+    now: int,
+    currency: str | None = None,
+    *,
+    limit: int,
+    skip: int = 0,
+    as_of: int | None = None,
 ) -> tuple[list[BilledPeriods], int]:
     """What usage revenue over the window is made of, and the sequence that is covered; the items are those after the
     first `skip` ones.
     """
-    rows, as_of = used.ended(book, engine, window[0], min(window[1], now), currency)
+    rows, covered = used.ended(book, engine, window[0], min(window[1], now), currency, as_of)
     found: dict[str, list[_Billed]] = {}
     for entry, (start, end), first, cost in rows:
         who = entry.subscription
@@ -101,7 +109,7 @@ def billed(
             mine.append([-cost, end, who.pk, who.customer_pk, start])
         else:
             mine[-1][0] -= cost
-    return [_billed(code, periods, limit, skip) for code, periods in sorted(found.items())], as_of
+    return [_billed(code, periods, limit, skip) for code, periods in sorted(found.items())], covered
 
 
 def expected(
@@ -115,12 +123,13 @@ def expected(
     by: str = "total",
     limit: int,
     skip: int = 0,
+    as_of: int | None = None,
 ) -> tuple[list[ExpectedPeriods], int]:
     """What the forecast is made of, and the sequence that is covered; only of periods that end within `ends`, if given.
 
     The items are those after the first `skip` ones, in order of the amount `by`, of one `billing_period` if given.
     """
-    stands, costs, as_of = ahead.standings(book, engine, now, currency)
+    stands, costs, covered = ahead.standings(book, engine, now, currency, as_of)
     sums: dict[str, Ahead] = {}
     found: dict[str, list[_Expected]] = {}
     of_fixed, of_usage, of_certain = _OF[by]
@@ -141,7 +150,7 @@ def expected(
                 if billing_period in (None, name):
                     amount = of_fixed * fixed + of_usage * expects + of_certain * (fixed + has)
                     mine.append((-amount, end, who.pk, who.customer_pk, name, start, fixed, expects, fixed + has))
-    return [_expected(sums[code], mine, limit, skip) for code, mine in sorted(found.items())], as_of
+    return [_expected(sums[code], mine, limit, skip) for code, mine in sorted(found.items())], covered
 
 
 def _billed(code: str, periods: Sequence[_Billed], limit: int, skip: int) -> BilledPeriods:

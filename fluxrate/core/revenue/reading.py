@@ -153,21 +153,26 @@ class Revenue:
         return {each.currency: behind.of_customers(each, instant, customers) for each in self.steps()}
 
     def forecast(
-        self, now: int, *, currency: str | None = None, ends: tuple[int, int] | None = None
+        self,
+        now: int,
+        *,
+        currency: str | None = None,
+        ends: tuple[int, int] | None = None,
+        as_of: int | None = None,
     ) -> tuple[list[Ahead], int]:
         """What the current and the next billing periods will come to in each currency, and the sequence it covers; only
-        periods that end within the range `ends`, if it is given.
+        periods that end within the range `ends`, if it is given. Usage is as it was known at `as_of`.
         """
-        return ahead.ahead(self._books.now(), self._engine, now, currency=currency, ends=ends)
+        return ahead.ahead(self._books.now(), self._engine, now, currency=currency, ends=ends, as_of=as_of)
 
     def usage(
-        self, window: Window, group: str, now: int, currency: str | None = None
+        self, window: Window, group: str, now: int, currency: str | None = None, as_of: int | None = None
     ) -> tuple[list[UsageRevenue], int]:
         """What the usage of billing periods cost that ended within the window, in buckets of `group`; and the sequence
-        it covers.
+        it covers. Usage is as it was known at `as_of`.
         """
-        buckets = calendar.buckets(window, group)
-        return used.over_time(self._books.now(), self._engine, buckets.edges.tolist(), buckets.labels, now, currency)
+        cut, book = calendar.buckets(window, group), self._books.now()
+        return used.over_time(book, self._engine, cut.edges.tolist(), cut.labels, now, currency, as_of)
 
     def expected_periods(
         self,
@@ -179,9 +184,10 @@ class Revenue:
         by: str = "total",
         limit: int = 1_000,
         skip: int = 0,
+        as_of: int | None = None,
     ) -> tuple[Named[ExpectedPeriods], int]:
         """The billing periods that the forecast is the sum of, and the sequence it covers; see `parts.expected`."""
-        data, as_of = parts.expected(
+        data, covered = parts.expected(
             self._books.now(),
             self._engine,
             now,
@@ -191,18 +197,26 @@ class Revenue:
             by=by,
             limit=limit,
             skip=skip,
+            as_of=as_of,
         )
-        return self._named(data, [item for each in data for item in each.items]), as_of
+        return self._named(data, [item for each in data for item in each.items]), covered
 
     def billed_periods(
-        self, window: Window, now: int, *, currency: str | None = None, limit: int = 1_000, skip: int = 0
+        self,
+        window: Window,
+        now: int,
+        *,
+        currency: str | None = None,
+        limit: int = 1_000,
+        skip: int = 0,
+        as_of: int | None = None,
     ) -> tuple[Named[BilledPeriods], int]:
         """The billing periods that ended within the window, which its usage revenue is the sum of; and the sequence it
         covers.
         """
-        period = (window.start, window.end)
-        data, as_of = parts.billed(self._books.now(), self._engine, period, now, currency, limit=limit, skip=skip)
-        return self._named(data, [item for each in data for item in each.items]), as_of
+        book, period = self._books.now(), (window.start, window.end)
+        data, covered = parts.billed(book, self._engine, period, now, currency, limit=limit, skip=skip, as_of=as_of)
+        return self._named(data, [item for each in data for item in each.items]), covered
 
     def usage_of(self, subscription: Subscription, at: int, now: int, as_of: int | None = None) -> SubscriptionUsage:
         """What the USAGE charges of one subscription come to in the billing period that holds the instant `at`."""

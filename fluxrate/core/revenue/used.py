@@ -86,12 +86,18 @@ class _Costs:
 
 
 def over_time(
-    book: Book, engine: Engine, edges: Sequence[int], labels: Sequence[str], now: int, currency: str | None = None
+    book: Book,
+    engine: Engine,
+    edges: Sequence[int],
+    labels: Sequence[str],
+    now: int,
+    currency: str | None = None,
+    as_of: int | None = None,
 ) -> tuple[list[UsageRevenue], int]:
     """The usage of the periods that ended in the buckets `[edges[i], edges[i + 1])`, one that ends at an edge in the
     bucket before it; and the sequence that is covered.
     """
-    costs_ = _costs(book, engine, edges[0], min(edges[-1], now), currency)
+    costs_ = _costs(book, engine, edges[0], min(edges[-1], now), currency, as_of)
     codes = book.columns.currencies(costs_.ended.keys)[costs_.period]
     bucket = (np.searchsorted(edges, costs_.ended.ends, "left") - 1)[costs_.period]
     found = []
@@ -108,12 +114,12 @@ def over_time(
 
 
 def ended(
-    book: Book, engine: Engine, since: int, until: int, currency: str | None = None
+    book: Book, engine: Engine, since: int, until: int, currency: str | None = None, as_of: int | None = None
 ) -> tuple[list[tuple[Entry, Period, bool, int]], int]:
     """What the usage cost of the periods that ended after `since` and by `until`; and the sequence that is covered. A
     row for each plan that has a share in a period, of which the first says so: two plans' period is one period.
     """
-    costs_ = _costs(book, engine, since, until, currency)
+    costs_ = _costs(book, engine, since, until, currency, as_of)
     of = costs_.ended
     rows = (each[costs_.period].tolist() for each in (of.keys, of.starts, of.ends))
     found = [
@@ -123,7 +129,7 @@ def ended(
     return found, costs_.as_of
 
 
-def _costs(book: Book, engine: Engine, since: int, until: int, currency: str | None) -> _Costs:
+def _costs(book: Book, engine: Engine, since: int, until: int, currency: str | None, as_of: int | None) -> _Costs:
     columns = book.columns
     keys = columns.on([plan for plan, charges in book.metered.items() if charges], currency)
     of = columns.ended(keys, since, until, book.by_key)
@@ -134,8 +140,8 @@ def _costs(book: Book, engine: Engine, since: int, until: int, currency: str | N
     customers = columns.customers(of.keys)[period]
     rows = np.column_stack((np.cumsum(new) - 1, customers, shares.starts[order], shares.ends[order]))
     parts, period = Parts(plan[new], rows), period[new]
-    as_of = engine.as_of()
-    return _Costs(of, period, first_of_each(period), costs(engine, parts, book.metered, as_of), as_of)
+    covered = engine.as_of() if as_of is None else as_of
+    return _Costs(of, period, first_of_each(period), costs(engine, parts, book.metered, covered), covered)
 
 
 def _by_plan(shares: Shares, periods: int) -> Values:

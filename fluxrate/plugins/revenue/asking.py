@@ -18,13 +18,22 @@ from fluxrate.core.revenue.periods import EVER
 from fluxrate.core.revenue.words import day
 from fluxrate.core.services import Services
 from fluxrate.core.zones import day_start
-from fluxrate.http.parameters import FormatArgs, TimezoneArgs, WholeField, choice_field, text_field, wants_csv
+from fluxrate.http.parameters import FormatArgs, TimezoneArgs, WholeField, choice_field, query_of, text_field, wants_csv
 
 
 class LimitArgs(Schema):
     """How many rows there are at most, of each currency."""
 
     limit = WholeField(1, MOST_ITEMS, load_default=1_000)
+
+
+class AsOfArgs(Schema):
+    """What is known of usage."""
+
+    as_of = text_field(
+        "With the usage known at this ingest sequence, or at this instant; what arrived later is left out.",
+        example="1024",
+    )
 
 
 class RevenueArgs(FormatArgs):
@@ -47,6 +56,10 @@ class SeriesArgs(WindowArgs):
     group_by = choice_field("A point at the end of each of these.", calendar.GROUPS, "day")
 
 
+class UsageArgs(SeriesArgs, AsOfArgs):
+    """The buckets in which billing periods ended."""
+
+
 class ChangesArgs(WindowArgs, LimitArgs):
     """Which changes."""
 
@@ -65,7 +78,7 @@ class RetentionArgs(WindowArgs, LimitArgs):
     lost = choice_field("Only those that are lost (true), or only those that are not (false).", FLAGS, None)
 
 
-class BilledPeriodsArgs(WindowArgs, LimitArgs):
+class BilledPeriodsArgs(WindowArgs, LimitArgs, AsOfArgs):
     """The window in which billing periods ended."""
 
 
@@ -76,7 +89,7 @@ class AtRiskArgs(RevenueArgs, LimitArgs):
     end_date = text_field("Only invoices that fall due on this date or before.", example="2025-01-31")
 
 
-class RevenueForecastArgs(RevenueArgs):
+class RevenueForecastArgs(RevenueArgs, AsOfArgs):
     """Which billing periods."""
 
     start_date = text_field("Only billing periods that end on this date or later.", example="2025-01-01")
@@ -110,6 +123,12 @@ class Asked:
         self.currency = money.check_currency(args["currency"]) if args.get("currency") else None
         self.revenue = parts.revenue
         self.now = parts.clock()
+        self._covers = parts.engine.covers
+
+    @property
+    def as_of(self) -> int:
+        """The ingest sequence that usage is known up to: the newest unless another is asked for."""
+        return self._covers(query_of({"as_of": self.args.get("as_of"), "timezone": self.zone}))
 
     @property
     def limit(self) -> int:

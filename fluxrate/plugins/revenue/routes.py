@@ -29,6 +29,7 @@ from fluxrate.plugins.revenue.asking import (
     RetentionArgs,
     RevenueForecastArgs,
     SeriesArgs,
+    UsageArgs,
 )
 from fluxrate.plugins.revenue.decline import DeclineSchema, decline_shape, decline_table
 from fluxrate.plugins.revenue.reports import Told, reported
@@ -103,11 +104,11 @@ def read_at_risk_subscriptions(asked: Asked) -> Told:
     return Told(found.data, asked, found)
 
 
-@reported(blueprint, "/usage", figures.USAGE, SeriesArgs)
+@reported(blueprint, "/usage", figures.USAGE, UsageArgs)
 def read_usage(asked: Asked) -> Told:
     """What the usage of billing periods cost, by when they ended, for each currency; never part of MRR."""
     group, window = asked.choice("group_by", calendar.GROUPS) or "day", asked.window()
-    found, as_of = asked.revenue.usage(window, group, asked.now, asked.currency)
+    found, as_of = asked.revenue.usage(window, group, asked.now, asked.currency, asked.as_of)
     return Told(found, asked, window=window, as_of=as_of)
 
 
@@ -115,14 +116,16 @@ def read_usage(asked: Asked) -> Told:
 def read_billed_periods(asked: Asked) -> Told:
     """The billing periods that ended within a window, with what their usage cost: usage revenue is the sum of them."""
     window = asked.window()
-    found, as_of = asked.revenue.billed_periods(window, asked.now, currency=asked.currency, limit=asked.limit)
+    found, as_of = asked.revenue.billed_periods(
+        window, asked.now, currency=asked.currency, limit=asked.limit, as_of=asked.as_of
+    )
     return Told(found.data, asked, found, window, as_of)
 
 
 @reported(blueprint, "/forecast", figures.FORECAST, RevenueForecastArgs)
 def read_forecast(asked: Asked) -> Told:
     """What the current and the next billing periods will come to, and what of that is certain, for each currency."""
-    found, as_of = asked.revenue.forecast(asked.now, currency=asked.currency, ends=asked.ends())
+    found, as_of = asked.revenue.forecast(asked.now, currency=asked.currency, ends=asked.ends(), as_of=asked.as_of)
     return Told(found, asked, as_of=as_of)
 
 
@@ -135,6 +138,7 @@ def read_expected_periods(asked: Asked) -> Told:
         ends=asked.ends(),
         billing_period=asked.choice("billing_period", BILLING_PERIODS),
         limit=asked.limit,
+        as_of=asked.as_of,
     )
     return Told(found.data, asked, found, as_of=as_of)
 
