@@ -258,3 +258,18 @@ def test_an_empty_selection_has_one_empty_cell_for_each_pair_of_edges() -> None:
         assert selection.customers_without(key, index, codes) == 0
     assert span(selection) is None
     assert len(selection) == 0
+
+
+@pytest.mark.parametrize("worth", [0, 2, 1 << 40])
+def test_rows_around_the_window_are_no_rows_of_its_customers(worth: int) -> None:
+    """Two customers have another plan only before the window, and only after it; a third has one in it."""
+    plans = {1: [1, 0, 0, 0, 0], 2: [0, 0, 0, 0, 1], 3: [0, 0, 1, 0, 0]}
+    rows = [Row(ts, 10 * ts + who, 1, who, plan) for who, mine in plans.items() for ts, plan in enumerate(mine)]
+    index = Index(frame(rows))
+    selection = Selection(index.time, 3, 12)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selection_module, "_WORTH_COUNTING", 0)
+        patch.setattr(selection_module, "_WORTH_SEARCHING", worth)
+        assert selection._rows_of_customers(index).tolist() == [0, 3, 3, 3]
+        assert selection.customers_without(PLAN, index, codes_of(PLAN, [0])) == 1
+        assert selection.customers_without(PLAN, index, codes_of(PLAN, [1])) == 3
