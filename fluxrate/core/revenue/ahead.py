@@ -148,8 +148,7 @@ def _summed(book: Book, stands: Sequence[tuple[Entry, Standing]], costs_: Costs,
     for (entry, found), expected, certain, later in rows:
         if found.open is None and not found.others:
             continue
-        code = entry.subscription.currency
-        into = sums.setdefault(code, Ahead(code))
+        into = of_currency(sums, entry.subscription.currency)
         fixed, monthly = (0, 0) if found.open is None else book.worth(found.state)
         into.mrr += monthly
         if within(found.period, ends):
@@ -157,6 +156,15 @@ def _summed(book: Book, stands: Sequence[tuple[Entry, Standing]], costs_: Costs,
         if found.open is not None and within(found.following, ends):
             into.next.count(fixed, later, 0)
     return [sums[code] for code in sorted(sums)]
+
+
+def of_currency(sums: dict[str, Ahead], code: str) -> Ahead:
+    """The sums of a currency, begun where there are none yet."""
+    # Asked for each subscription: `setdefault` would begin new ones for each.
+    found = sums.get(code)
+    if found is None:
+        found = sums[code] = Ahead(code)
+    return found
 
 
 class Costs:

@@ -138,7 +138,7 @@ def expected(
         if standing.open is None and not standing.others:
             continue
         who = entry.subscription
-        into, mine = sums.setdefault(who.currency, Ahead(who.currency)), found.setdefault(who.currency, [])
+        into, mine = ahead.of_currency(sums, who.currency), found.setdefault(who.currency, [])
         fixed, monthly = (0, 0) if standing.open is None else book.worth(standing.state)
         into.mrr += monthly
         periods = [("current", into.current, standing.period, usage, used_)]
