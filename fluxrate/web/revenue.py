@@ -189,11 +189,11 @@ def decline(asked: Asked) -> Mapping[str, Any]:
 
 
 SECTIONS = (
-    Section("figures", "Figures", figures, 110, place="main"),
+    Section("figures", "Figures", figures, 140, place="main"),
     Section("mrr", "Monthly recurring revenue", mrr, 690),
-    Section("usage", "Usage revenue", usage, 300),
-    Section("at_risk", "Revenue at risk", at_risk, 480),
-    Section("ahead", "Revenue forecast", ahead, 230),
+    Section("usage", "Usage revenue", usage, 265),
+    Section("at_risk", "Revenue at risk", at_risk, 590),
+    Section("ahead", "Revenue forecast", ahead, 243),
     Section("decline", "Usage decline", decline, 300),
 )
 
