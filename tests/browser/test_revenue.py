@@ -54,6 +54,14 @@ def head(page) -> Decimal:
     return Decimal(text.replace(",", "").replace("−", "-").replace("+", ""))
 
 
+def revenue(page):
+    """The page with all its sections there and its tables open."""
+    page.goto("/revenue")
+    expect(page.locator("[data-awaited]")).to_have_count(0)
+    for fold in page.locator("details:has(.sheet) > summary").all():
+        fold.click()
+
+
 def test_every_kind_of_figure_opens_to_parts_that_add_up_to_it(open_page):
     page = open_page()
     for pressed, figure in (
@@ -63,10 +71,7 @@ def test_every_kind_of_figure_opens_to_parts_that_add_up_to_it(open_page):
         (".ages a.plain[href*='age=31-60']", "99.75"),
         (".ages tfoot a", "299.75"),
     ):
-        page.goto("/revenue")
-        expect(page.locator("#panel-at_risk table").first).to_be_visible()
-        for fold in page.locator("#panel-mrr details > summary").all():
-            fold.click()
+        revenue(page)
         link = page.locator(pressed)
         assert link.inner_text() == figure
         link.click()
@@ -80,14 +85,6 @@ def test_every_kind_of_figure_opens_to_parts_that_add_up_to_it(open_page):
 def figures(page) -> list[str]:
     """What stands at the top of a list."""
     return page.locator(".results-head b").all_inner_texts()
-
-
-def revenue(page):
-    """The page with all its sections there and its tables open."""
-    page.goto("/revenue")
-    expect(page.locator("[data-awaited]")).to_have_count(0)
-    for fold in page.locator("details:has(.sheet) > summary").all():
-        fold.click()
 
 
 def test_arpa_churn_and_retention_open_to_what_they_are_the_quotient_of(open_page):
